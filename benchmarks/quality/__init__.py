@@ -1,0 +1,1 @@
+"""How good TPE's trials are beside those of Optuna's TPE: `python -m benchmarks.quality`."""

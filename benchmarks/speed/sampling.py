@@ -1,0 +1,66 @@
+"""Rows on samplers: what a trial costs from ask to tell."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from benchmarks.speed.work import SEED, filled_study, load, suggest_floats, suggest_mixed
+
+
+def random_optimize(impl: str, *, trials: int) -> dict[str, float]:
+    """Time `study.optimize` with RandomSampler and ten parameters; seconds a trial."""
+    module = load(impl)
+    study = module.create_study(sampler=module.samplers.RandomSampler(seed=SEED))
+    study.optimize(suggest_mixed, n_trials=10)
+    start = time.perf_counter()
+    study.optimize(suggest_mixed, n_trials=trials)
+    return {"seconds": (time.perf_counter() - start) / trials}
+
+
+def random_pruned(impl: str, *, history: int, trials: int) -> dict[str, float]:
+    """The same with five times report and should_prune by MedianPruner, after `history` trials."""
+    module = load(impl)
+
+    def objective(trial: Any) -> float:
+        value = suggest_mixed(trial)
+        for step in range(5):
+            trial.report(value / (step + 1), step)
+            trial.should_prune()  # the answer is not followed: all trials have the same work
+        return value
+
+    study = module.create_study(
+        sampler=module.samplers.RandomSampler(seed=SEED), pruner=module.pruners.MedianPruner()
+    )
+    study.optimize(objective, n_trials=history)
+    start = time.perf_counter()
+    study.optimize(objective, n_trials=trials)
+    return {"seconds": (time.perf_counter() - start) / trials}
+
+
+def tpe(impl: str, *, n: int, trials: int, objectives: int = 1, **options: Any) -> dict[str, float]:
+    """Time ask, ten suggests and tell of TPE over a history of `n` trials; seconds a trial."""
+    module = load(impl)
+    sampler = module.samplers.TPESampler(seed=SEED, **options)
+    study = filled_study(module, n, objectives=objectives, sampler=sampler)
+
+    def once() -> None:
+        trial = study.ask()
+        value = suggest_mixed(trial)
+        study.tell(trial, [value, *([-value] * (objectives - 1))])
+
+    for _ in range(2):
+        once()
+    start = time.perf_counter()
+    for _ in range(trials):
+        once()
+    return {"seconds": (time.perf_counter() - start) / trials}
+
+
+def tpe_from_empty(impl: str, *, floats: int, trials: int) -> dict[str, float]:
+    """Time a whole study of TPE over `floats` parameters, from its first trial; seconds a trial."""
+    module = load(impl)
+    study = module.create_study(sampler=module.samplers.TPESampler(seed=SEED), direction="minimize")
+    start = time.perf_counter()
+    study.optimize(lambda trial: suggest_floats(trial, floats), n_trials=trials)
+    return {"seconds": (time.perf_counter() - start) / trials}

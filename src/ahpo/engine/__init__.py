@@ -1,0 +1,1 @@
+"""What runs studies: the only home of tasks and threads."""

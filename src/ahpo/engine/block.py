@@ -1,0 +1,96 @@
+"""One trial by hand: ``async with study.trial() as trial``."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ahpo.engine.lines import say_finished
+from ahpo.engine.outcome import Outcome, judge_tell
+from ahpo.engine.runner import is_pruned, pruned_outcome
+from ahpo.engine.trial import AsyncTrial
+from ahpo.states import TrialState
+
+if TYPE_CHECKING:
+    from ahpo.engine.session import Session
+    from ahpo.history.view import View
+
+__all__ = ("BlockTrial", "TrialBlock")
+
+
+class BlockTrial(AsyncTrial):
+    """Be the trial of an ``async with study.trial()`` block."""
+
+    def __init__(self, session: Session, number: int, view: View) -> None:
+        super().__init__(session, number, view)
+        self.outcome: Outcome | None = None
+
+    def tell(
+        self, values: float | Sequence[float] | None = None, state: TrialState | None = None
+    ) -> None:
+        """Say how the trial ends; it is recorded when the block is left.
+
+        :param values: the value, or one for each objective
+        :param state: COMPLETE, PRUNED or FAIL; None decides by the values
+        :raises ValueError: if the values do not fit the state, or the end was told before
+        """
+        if self.outcome is not None:
+            raise ValueError(f"The end of trial {self.number} was told before: {self.outcome}.")
+        reports = self.reports
+        last = reports[max(reports)] if reports else None
+        n_objectives = len(self._session.store.history.directions)
+        outcome = judge_tell(values, state, n_objectives, last)
+        if outcome.reason is not None:
+            warnings.warn(f"{outcome.reason}.", UserWarning, stacklevel=2)
+        self.outcome = outcome
+
+
+class TrialBlock:
+    """Run one trial as an ``async with`` block, which finishes it in every way of leaving.
+
+    An exception fails the trial and goes on; ``TrialPruned`` prunes it and ends there; leaving
+    without ``trial.tell(value)`` fails it and is a RuntimeError.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._trial: BlockTrial | None = None
+
+    async def __aenter__(self) -> BlockTrial:
+        session = self._session
+        await session.settle()
+        self._trial = BlockTrial(session, *await session.ask(session.place()))
+        return self._trial
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        trial, session = self._trial, self._session
+        assert trial is not None
+        pruned = error is not None and is_pruned(error)
+        outcome = self._outcome(trial, error)
+        forgotten = error is None and trial.outcome is None
+        await session.place().final(session.finish(trial.number, trial.view, outcome))
+        say_finished(session.store.history, trial, outcome, error)
+        if forgotten:
+            raise RuntimeError(
+                f"The block of trial {trial.number} was left without a value: call "
+                "`trial.tell(value)` inside, or raise TrialPruned."
+            )
+        return pruned
+
+    @staticmethod
+    def _outcome(trial: BlockTrial, error: BaseException | None) -> Outcome:
+        if error is None:
+            missing = Outcome(TrialState.FAIL, None, "the block was left without a value")
+            return trial.outcome or missing
+        if is_pruned(error):
+            return pruned_outcome(trial)
+        reason = "cancelled" if isinstance(error, asyncio.CancelledError) else repr(error)
+        return Outcome(TrialState.FAIL, None, reason)

@@ -1,0 +1,100 @@
+"""What opening and creating studies decides from its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ahpo.engine.session import Session
+from ahpo.history.frozen import copied, to_datetime
+from ahpo.history.history import History
+from ahpo.pruners.base import BasePruner
+from ahpo.pruners.median import MedianPruner
+from ahpo.samplers.base import BaseSampler
+from ahpo.samplers.random import RandomSampler as TPESampler
+from ahpo.states import StudyDirection
+from ahpo.storages.memory import InMemoryStorage
+from ahpo.storages.protocol import Storage, StudyStore
+from ahpo.study_summary import StudySummary
+
+__all__ = ("checked_directions", "get_storage", "make_session", "summary")
+
+_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
+
+
+def checked_directions(direction: Any, directions: Any) -> list[StudyDirection]:
+    """Return the directions that ``direction`` or ``directions`` name; minimize if neither does.
+
+    :raises ValueError: if both are given, or one is no direction
+    """
+    if direction is not None and directions is not None:
+        raise ValueError("Specify only one of `direction` and `directions`.")
+    if directions is None:
+        return [_checked_direction("minimize" if direction is None else direction, "direction")]
+    if isinstance(directions, str) or not isinstance(directions, Sequence):
+        raise ValueError(
+            f"`directions` must be a sequence of 'minimize' or 'maximize', but it is {directions!r}."
+        )
+    if len(directions) < 1:
+        raise ValueError("`directions` must name at least one objective, but it is empty.")
+    return [_checked_direction(one, "directions") for one in directions]
+
+
+def _checked_direction(direction: Any, argument: str) -> StudyDirection:
+    if isinstance(direction, StudyDirection) and direction is not StudyDirection.NOT_SET:
+        return direction
+    known = _DIRECTIONS.get(direction) if isinstance(direction, str) else None
+    if known is None:
+        raise ValueError(
+            f"`{argument}` must be 'minimize', 'maximize' or a StudyDirection, "
+            f"but it is {direction!r}."
+        )
+    return known
+
+
+def get_storage(storage: Any) -> Storage:
+    """Return a storage as an object; None is a new one in memory.
+
+    :raises ValueError: if it names a storage that there is not
+    :raises TypeError: if it is no storage
+    """
+    if storage is None:
+        return InMemoryStorage()
+    if isinstance(storage, Storage):
+        return storage
+    if isinstance(storage, str):
+        raise ValueError(
+            "`storage` must be None or an InMemoryStorage: no storage is known by a URL, "
+            f"but it is {storage!r}."
+        )
+    raise TypeError(f"`storage` must be None or a storage, but it is {storage!r}.")
+
+
+def make_session(
+    storage: Storage, store: StudyStore, sampler: BaseSampler | None, pruner: BasePruner | None
+) -> Session:
+    """Return a session with the default sampler and pruner for what is None.
+
+    :raises TypeError: if one is no sampler or no pruner
+    """
+    if sampler is not None and not isinstance(sampler, BaseSampler):
+        raise TypeError(f"`sampler` must be a BaseSampler or None, but it is {sampler!r}.")
+    if pruner is not None and not isinstance(pruner, BasePruner):
+        raise TypeError(f"`pruner` must be a BasePruner or None, but it is {pruner!r}.")
+    return Session(storage, store, sampler or TPESampler(), pruner or MedianPruner())
+
+
+def summary(history: History, study_id: int, include_best_trial: bool) -> StudySummary:
+    """Return what `get_all_study_summaries` says of one study."""
+    best = history.best_number if include_best_trial else None
+    several = len(history.directions) > 1
+    return StudySummary(
+        study_name=history.study_name,
+        direction=None if several else history.directions[0],
+        best_trial=None if best is None else history.frozen(best),
+        user_attrs=copied(history.user_attrs),
+        n_trials=history.n_trials,
+        datetime_start=to_datetime(history.first_started),
+        study_id=study_id,
+        directions=history.directions if several else None,
+    )

@@ -1,0 +1,88 @@
+"""What a study says in the log: the documented lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ahpo import logging as ahpo_logging
+from ahpo.engine.outcome import Outcome
+from ahpo.history.base_study import METRIC_NAMES
+from ahpo.history.history import History
+from ahpo.states import TrialState
+
+if TYPE_CHECKING:
+    from ahpo.engine.live_trial import LiveTrial
+
+__all__ = ("say_created", "say_finished", "say_late", "say_skipped", "say_using_existing")
+
+_logger = ahpo_logging.get_logger("ahpo.study")
+
+
+def say_created(study_name: str, where: str) -> None:
+    """Say that a study was created."""
+    _logger.info(f"A new study created in {where} with name: {study_name}")
+
+
+def say_using_existing(study_name: str) -> None:
+    """Say that a study was there already."""
+    _logger.info(
+        f"Using an existing study with name '{study_name}' instead of creating a new one."
+    )
+
+
+def say_skipped(text: str) -> None:
+    """Say that something was asked for and not done."""
+    _logger.info(text)
+
+
+def say_late(number: int, outcome: Outcome) -> None:
+    """Say that a result came for a trial that had been ended from elsewhere."""
+    _logger.warning(
+        f"Trial {number} ended as {outcome.state.name}, but it had already been finished from "
+        "elsewhere: its result is dropped."
+    )
+
+
+def _named(history: History, values: tuple[float, ...]) -> Any:
+    names = history.system_attrs.get(METRIC_NAMES)
+    if names is not None:
+        return dict(zip(names, values, strict=True))
+    return values[0] if len(values) == 1 else list(values)
+
+
+def say_finished(
+    history: History,
+    trial: LiveTrial,
+    outcome: Outcome,
+    error: BaseException | None = None,
+    returned: Any = None,
+) -> None:
+    """Say how a trial ended.
+
+    :param error: what the objective raised
+    :param returned: what the objective returned, if that was not acceptable
+    """
+    number, state, values, reason = trial.number, outcome.state, outcome.values, outcome.reason
+    if state is TrialState.FAIL:
+        _logger.warning(
+            f"Trial {number} failed with parameters: {trial.params} because of the following "
+            f"error: {reason}.",
+            exc_info=error if isinstance(error, Exception) else None,
+        )
+        _logger.warning(f"Trial {number} failed with value {returned!r}.")
+        return
+    if not _logger.isEnabledFor(ahpo_logging.INFO):
+        return
+    if state is TrialState.PRUNED:
+        _logger.info(f"Trial {number} pruned. {error if error is not None else ''}")
+        return
+    assert values is not None
+    line = (
+        f"Trial {number} finished with value{'s' if len(values) > 1 else ''}: "
+        f"{_named(history, values)} and parameters: {trial.params}."
+    )
+    if len(values) == 1 and history.best_number is not None:
+        best = history.finished(history.best_number)
+        assert best.values is not None
+        line += f" Best is trial {best.number} with value: {best.values[0]}."
+    _logger.info(line)

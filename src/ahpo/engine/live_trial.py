@@ -1,0 +1,315 @@
+"""The trial that an objective works with; everything here is plain and touches memory only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ahpo.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    check_distribution_compatibility,
+)
+from ahpo.engine.spaces import Asked, asked
+from ahpo.exceptions import TrialInterrupted
+from ahpo.history.facts import (
+    ConstraintSet,
+    ParamSet,
+    SystemAttrSet,
+    UserAttrSet,
+    ValueReported,
+)
+from ahpo.history.frozen import copied, to_datetime
+from ahpo.history.view import View
+from ahpo.samplers.array_sampler import ArraySampler
+from ahpo.trials.base import warn_old_name
+from ahpo.trials.checks import as_float_value, check_step
+from ahpo.trials.constraints import constraints_of
+
+if TYPE_CHECKING:
+    from ahpo.engine.session import Session
+
+__all__ = ("FIXED_PARAMS", "LiveTrial")
+
+FIXED_PARAMS = "fixed_params"
+
+
+class LiveTrial:
+    """Suggest parameters, and take reports and attributes, for one running trial."""
+
+    def __init__(self, session: Session, number: int, view: View) -> None:
+        self._session = session
+        self._number = number
+        self.view = view
+        self._open = session.store.history.open_trial(number)
+        self._fixed: dict[str, Any] = self._open.system_attrs.get(FIXED_PARAMS) or {}
+        self._interrupt: str | None = None
+        self._deadline: float | None = None
+
+    # -- being ended from outside -----------------------------------------------------------
+
+    def interrupt(self, reason: str) -> None:
+        """Make the next call on the trial raise `TrialInterrupted`, in whatever thread."""
+        self._interrupt = reason
+
+    def limit_time(self, seconds: float) -> None:
+        """Interrupt the trial at its first call after that many seconds."""
+        self._deadline = self._session.clock.monotonic() + seconds
+
+    def is_over(self) -> str | None:
+        """Return why the trial has been ended from outside, or None if it goes on."""
+        if self._interrupt is None and self._deadline is not None:
+            if self._session.clock.monotonic() >= self._deadline:
+                self._interrupt = "trial_timeout"
+        return self._interrupt
+
+    def _check_going(self) -> None:
+        if (self._interrupt is not None or self._deadline is not None) and self.is_over():
+            raise TrialInterrupted(f"Trial {self._number} has been ended: {self._interrupt}.")
+
+    # -- parameters -------------------------------------------------------------------------
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Suggest a float from [low, high].
+
+        :param name: name of the parameter
+        :param step: if given, one of low, low + step, low + 2 * step, ...
+        :param log: sample in the logarithm; not together with ``step``
+        :raises ValueError: for a range that is none, or a name used with another kind before
+        """
+        value: float = self._suggest(name, self._session.spaces.for_float(name, low, high, step, log))
+        return value
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Suggest an int from low to high, both included.
+
+        :param name: name of the parameter
+        :param step: one of low, low + step, low + 2 * step, ...
+        :param log: sample in the logarithm; only with ``step=1``
+        :raises ValueError: for a range that is none, or a name used with another kind before
+        """
+        value: int = self._suggest(name, self._session.spaces.for_int(name, low, high, step, log))
+        return value
+
+    def suggest_categorical(
+        self, name: str, choices: Sequence[CategoricalChoiceType]
+    ) -> CategoricalChoiceType:
+        """Suggest one of the choices.
+
+        :param name: name of the parameter
+        :param choices: the candidates; None, bool, int, float and str are safe to store
+        :raises ValueError: if there is no choice, or for a name used with other choices before
+        """
+        value: CategoricalChoiceType = self._suggest(
+            name, self._session.spaces.for_categorical(name, choices)
+        )
+        return value
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """Suggest a float; use ``suggest_float`` instead."""
+        warn_old_name("suggest_uniform", "suggest_float")
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """Suggest a float in the logarithm; use ``suggest_float(..., log=True)`` instead."""
+        warn_old_name("suggest_loguniform", "suggest_float(..., log=True)")
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """Suggest a float on a grid; use ``suggest_float(..., step=...)`` instead."""
+        warn_old_name("suggest_discrete_uniform", "suggest_float(..., step=...)")
+        return self.suggest_float(name, low, high, step=q)
+
+    def suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        """Suggest a value from a distribution."""
+        self._session.store.history.check_param(name, distribution)
+        return self._suggest(name, asked(distribution))
+
+    def _suggest(self, name: str, wanted: Asked) -> Any:
+        if self._interrupt is not None or self._deadline is not None:
+            self._check_going()
+        distribution, only = wanted
+        opened = self._open
+        if name in opened.params:
+            return self._suggest_again(name, distribution)
+        if name in self._fixed:
+            value = self._take_fixed(name, distribution)
+        elif only is not None:
+            value = only
+        else:
+            proposed = opened.proposal.get(name)
+            if proposed is not None and distribution._contains(proposed):
+                value = proposed
+            else:
+                value = self._draw(name, distribution)
+        self._session.store.record(ParamSet(self._number, name, value, distribution))
+        return distribution.to_external_repr(value)
+
+    def _suggest_again(self, name: str, distribution: BaseDistribution) -> Any:
+        first = self._open.distributions[name]
+        if first is not distribution and first != distribution:
+            check_distribution_compatibility(first, distribution)
+            warnings.warn(
+                f"The parameter {name!r} of trial {self._number} was suggested before from {first}: "
+                f"its value stays, and {distribution} is ignored.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return first.to_external_repr(self._open.params[name])
+
+    def _take_fixed(self, name: str, distribution: BaseDistribution) -> float:
+        fixed = self._fixed[name]
+        value = distribution.to_internal_repr(fixed)
+        if not distribution._contains(value):
+            warnings.warn(
+                f"Fixed parameter {name!r} with value {fixed!r} is out of range for distribution "
+                f"{distribution}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return value
+
+    def _draw(self, name: str, distribution: BaseDistribution) -> float:
+        sampler = self._session.sampler
+        if isinstance(sampler, ArraySampler):
+            return sampler.draw(self.view, self._number, name, distribution)
+        frozen = self._session.store.history.frozen(self._number)
+        external = sampler.sample_independent(self._session.reader, frozen, name, distribution)
+        value = distribution.to_internal_repr(external)
+        if not distribution._contains(value):
+            raise ValueError(
+                f"`sample_independent` of {sampler} returned {external!r} for {name!r}, which is "
+                f"not in {distribution}."
+            )
+        return value
+
+    # -- reports and attributes -------------------------------------------------------------
+
+    def report(self, value: float, step: int) -> None:
+        """Report an intermediate value.
+
+        The first report of a step stays; a later one is ignored with a warning.
+
+        :param value: what the objective is worth so far
+        :param step: how far it got, from 0
+        :raises TypeError: if ``value`` is no float or ``step`` no int
+        :raises ValueError: if ``step`` is negative
+        :raises NotImplementedError: if the study has several objectives
+        """
+        self._check_going()
+        self._check_single_objective("report")
+        number_value, step = as_float_value(value, "value"), check_step(step)
+        if step in self._open.intermediate_values:
+            # Told as an update, so that a finished trial is refused and not just warned of.
+            self._session.store.history.open_trial(self._number)
+            warnings.warn(
+                f"The reported value is ignored because `step={step}` is already reported.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return
+        self._session.store.record(ValueReported(self._number, step, number_value))
+
+    def _check_single_objective(self, method: str) -> None:
+        if len(self._session.store.history.directions) > 1:
+            raise NotImplementedError(
+                f"`{method}` needs a study with one objective, but this one has "
+                f"{len(self._session.store.history.directions)}."
+            )
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set a user attribute of the trial.
+
+        :param value: anything that JSON can hold, if the study is to be stored
+        """
+        self._check_going()
+        self._session.store.record(UserAttrSet(self._number, key, copied(value)))
+
+    def set_system_attr(self, key: str, value: Any) -> None:
+        """Set a system attribute of the trial; use ``set_user_attr`` instead."""
+        warn_old_name("set_system_attr", "set_user_attr")
+        self._check_going()
+        self._session.store.record(SystemAttrSet(self._number, key, copied(value)))
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Set the value of a constraint; above zero it is violated.
+
+        The first value of a constraint stays; a later one is ignored with a warning.
+
+        :raises TypeError: if ``value`` is no float
+        """
+        self._check_going()
+        number_value = as_float_value(value, "value")
+        if key in self.constraints:
+            self._session.store.history.open_trial(self._number)
+            warnings.warn(
+                f"The constraint value is ignored because `key={key!r}` is already set.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return
+        self._session.store.record(ConstraintSet(self._number, key, number_value))
+
+    # -- reading ----------------------------------------------------------------------------
+
+    @property
+    def number(self) -> int:
+        """Return the number of the trial: consecutive and unique in its study."""
+        return self._number
+
+    @property
+    def _trial_id(self) -> int:
+        return self._open.trial_id
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return the parameters that were suggested so far."""
+        distributions = self._open.distributions
+        params = list(self._open.params.items())
+        return {name: distributions[name].to_external_repr(value) for name, value in params}
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return the distributions of the parameters that were suggested so far."""
+        return dict(self._open.distributions)
+
+    @property
+    def relative_params(self) -> dict[str, Any]:
+        """Return the parameters that were sampled jointly when the trial was asked for."""
+        known = self._session.store.history.known_distributions
+        proposal = self._open.proposal
+        return {n: known[n].to_external_repr(value) for n, value in proposal.items() if n in known}
+
+    @property
+    def reports(self) -> dict[int, float]:
+        """Return the reported values by step."""
+        return dict(self._open.intermediate_values)
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """Return a copy of the user attributes."""
+        attributes: dict[str, Any] = copied(dict(self._open.user_attrs))
+        return attributes
+
+    @property
+    def system_attrs(self) -> dict[str, Any]:
+        """Return a copy of the system attributes."""
+        warn_old_name("system_attrs", "user_attrs")
+        attributes: dict[str, Any] = copied(dict(self._open.system_attrs))
+        return attributes
+
+    @property
+    def constraints(self) -> dict[str, float]:
+        """Return the values of the constraints that were set so far."""
+        return constraints_of(dict(self._open.system_attrs))
+
+    @property
+    def datetime_start(self) -> datetime | None:
+        """Return when the trial started, in local time."""
+        return to_datetime(self._open.started)

@@ -1,0 +1,113 @@
+"""Studies by name: create, load, copy, delete and list them, for both faces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ahpo.engine.creating import checked_directions, get_storage, make_session, summary
+from ahpo.engine.lines import say_created, say_using_existing
+from ahpo.engine.session import Session
+from ahpo.exceptions import DuplicatedStudyError
+from ahpo.history.facts import StudySystemAttrSet, StudyUserAttrSet
+from ahpo.history.history import History
+from ahpo.history.records import FinishedTrial
+from ahpo.pruners.base import BasePruner
+from ahpo.samplers.base import BaseSampler
+from ahpo.storages.memory import InMemoryStorage
+from ahpo.study_summary import StudySummary
+
+__all__ = (
+    "copy_study",
+    "create_study",
+    "delete_study",
+    "get_all_study_names",
+    "get_all_study_summaries",
+    "load_study",
+)
+
+
+async def create_study(
+    storage: Any,
+    sampler: BaseSampler | None,
+    pruner: BasePruner | None,
+    study_name: str | None,
+    direction: Any,
+    load_if_exists: bool,
+    directions: Any,
+) -> Session:
+    """Create a study, or load it if it exists and that is wanted."""
+    wanted = checked_directions(direction, directions)
+    if study_name is not None and not isinstance(study_name, str):
+        raise TypeError(f"`study_name` must be a str or None, but it is {study_name!r}.")
+    place = get_storage(storage)
+    session_parts = (sampler, pruner)
+    try:
+        store = await place.create_study(study_name, wanted)
+    except DuplicatedStudyError:
+        if not load_if_exists:
+            raise
+        assert study_name is not None
+        store = await place.open_study(study_name)
+        say_using_existing(study_name)
+    else:
+        where = "memory" if isinstance(place, InMemoryStorage) else type(place).__name__
+        say_created(store.history.study_name, where)
+    return make_session(place, store, *session_parts)
+
+
+async def load_study(
+    study_name: str | None,
+    storage: Any,
+    sampler: BaseSampler | None,
+    pruner: BasePruner | None,
+) -> Session:
+    """Load a study; without a name, the only one in the storage."""
+    place = get_storage(storage)
+    if study_name is None:
+        names = await place.study_names()
+        if len(names) != 1:
+            raise ValueError(
+                "`study_name` may be None only if the storage has exactly one study, "
+                f"but it has {names}."
+            )
+        study_name = names[0]
+    return make_session(place, await place.open_study(study_name), sampler, pruner)
+
+
+async def delete_study(study_name: str, storage: Any) -> None:
+    """Delete a study."""
+    await get_storage(storage).delete_study(study_name)
+
+
+async def copy_study(
+    from_study_name: str, from_storage: Any, to_storage: Any, to_study_name: str | None
+) -> None:
+    """Copy a study with its attributes and trials."""
+    source = await get_storage(from_storage).open_study(from_study_name)
+    await source.refresh()
+    history = source.history
+    target = await get_storage(to_storage).create_study(
+        from_study_name if to_study_name is None else to_study_name, history.directions
+    )
+    for key, value in history.user_attrs.items():
+        target.record(StudyUserAttrSet(key, value))
+    for key, value in history.system_attrs.items():
+        target.record(StudySystemAttrSet(key, value))
+    await target.create(_records(history))
+    await target.flush()
+
+
+def _records(history: History) -> list[FinishedTrial]:
+    return [history.record(number) for number in history.numbers()]
+
+
+async def get_all_study_names(storage: Any) -> list[str]:
+    """Return the names of all studies in a storage."""
+    return await get_storage(storage).study_names()
+
+
+async def get_all_study_summaries(storage: Any, include_best_trial: bool) -> list[StudySummary]:
+    """Return a summary of each study in a storage."""
+    place = get_storage(storage)
+    stores = [await place.open_study(name) for name in await place.study_names()]
+    return [summary(store.history, store.study_id, include_best_trial) for store in stores]

@@ -1,0 +1,79 @@
+"""From what an objective returned, or what was told, to the final state of a trial. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ahpo.states import TrialState
+
+__all__ = ("Outcome", "as_values", "judge_return", "judge_tell")
+
+
+class Outcome(NamedTuple):
+    """The end of a trial: its state, its values, and why it failed."""
+
+    state: TrialState
+    values: tuple[float, ...] | None = None
+    reason: str | None = None
+
+
+def as_values(told: Any, n_objectives: int) -> tuple[float, ...] | str:
+    """Return objective values as floats, or a sentence that says why they are none."""
+    items = list(told) if isinstance(told, Sequence) and not isinstance(told, str | bytes) else [told]
+    if len(items) != n_objectives:
+        return (
+            f"The number of the values {len(items)} did not match the number of the "
+            f"objectives {n_objectives}"
+        )
+    values = []
+    for item in items:
+        try:
+            if isinstance(item, str | bytes):
+                raise TypeError  # float() would read them
+            value = float(item)
+        except (TypeError, ValueError):
+            return f"The value {item!r} could not be cast to float"
+        if math.isnan(value):
+            return f"The value {item!r} is not acceptable"
+        values.append(value)
+    return tuple(values)
+
+
+def judge_return(returned: Any, n_objectives: int) -> Outcome:
+    """Return how a trial ends whose objective returned something: COMPLETE, or else FAIL."""
+    values = as_values(returned, n_objectives)
+    if isinstance(values, str):
+        return Outcome(TrialState.FAIL, None, values)
+    return Outcome(TrialState.COMPLETE, values)
+
+
+def judge_tell(
+    told: Any, state: TrialState | None, n_objectives: int, last_value: float | None
+) -> Outcome:
+    """Return how a trial ends that was told.
+
+    :param last_value: the value reported last, which a pruned trial takes for its own
+    :raises ValueError: if the values do not fit the state
+    """
+    if state is None:
+        # Without a state, values that are no good make a failed trial, as they do in `optimize`.
+        return judge_return(told, n_objectives)
+    if state is TrialState.COMPLETE:
+        values = as_values(told, n_objectives)
+        if isinstance(values, str):
+            raise ValueError(f"`values` must be told with the state COMPLETE. {values}.")
+        return Outcome(state, values)
+    if state not in (TrialState.PRUNED, TrialState.FAIL):
+        raise ValueError(
+            f"`state` must be COMPLETE, PRUNED, FAIL or None, but it is {state!r}."
+        )
+    if told is not None:
+        raise ValueError(
+            f"`values` must be None with the state {state.name}, but they are {told!r}."
+        )
+    if state is TrialState.PRUNED:
+        usable = last_value is not None and not math.isnan(last_value)
+        return Outcome(state, (last_value,) if usable and last_value is not None else None)
+    return Outcome(state)

@@ -1,0 +1,87 @@
+"""What every face of a study shares, and the one that a user's sampler or pruner sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ahpo.history.base_study import BaseStudy
+from ahpo.history.facts import StudyUserAttrSet
+from ahpo.history.frozen import copied
+from ahpo.history.history import History
+from ahpo.pruners.base import BasePruner
+from ahpo.samplers.base import BaseSampler
+from ahpo.trials.checks import check_key
+
+if TYPE_CHECKING:
+    from ahpo.engine.session import Session
+
+__all__ = ("StudyFace", "StudyReader")
+
+
+class StudyFace(BaseStudy):
+    """Read an open study, and stop it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def _read(self) -> History:
+        return self._session.store.history
+
+    @property
+    def sampler(self) -> BaseSampler:
+        """The sampler of the study; it may be replaced between trials."""
+        return self._session.sampler
+
+    @sampler.setter
+    def sampler(self, sampler: BaseSampler) -> None:
+        self._session.sampler = sampler
+
+    @property
+    def pruner(self) -> BasePruner:
+        """The pruner of the study; it may be replaced between trials."""
+        return self._session.pruner
+
+    @pruner.setter
+    def pruner(self, pruner: BasePruner) -> None:
+        self._session.pruner = pruner
+
+    @property
+    def _study_id(self) -> int:
+        return self._session.store.study_id
+
+    @property
+    def _storage(self) -> Any:
+        return self._session.storage
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set a user attribute of the study.
+
+        :raises TypeError: if ``key`` is no str
+        """
+        self._session.store.record(StudyUserAttrSet(check_key(key, "key"), copied(value)))
+
+    def stop(self) -> None:
+        """Let no further trial start; those that run go on to their end.
+
+        For objectives and callbacks.
+
+        :raises RuntimeError: if the study is not being optimized
+        """
+        run = self._session.run
+        if run is None:
+            raise RuntimeError(
+                "`Study.stop` is supposed to be invoked inside an objective function or a callback."
+            )
+        run.budget.stop()
+
+    def __repr__(self) -> str:
+        history = self._read()
+        n_running, n_waiting = len(history.running), len(history.waiting)
+        return (
+            f"<{type(self).__name__} {history.study_name!r}: {history.n_trials} trials, "
+            f"{history.table.n} finished, {n_running} running, {n_waiting} waiting>"
+        )
+
+
+class StudyReader(StudyFace):
+    """Be the study for a sampler or a pruner that a user wrote, in either face: nothing waits."""

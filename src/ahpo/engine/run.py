@@ -1,0 +1,80 @@
+"""One `optimize` under way: what it was asked to do, and how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ahpo.engine.budget import Budget
+from ahpo.engine.invoke import Caller
+from ahpo.engine.places import Place
+
+if TYPE_CHECKING:
+    from ahpo.engine.progress import Progress
+    from ahpo.engine.session import Session
+    from ahpo.history.view import View
+    from ahpo.trials.frozen import FrozenTrial
+
+__all__ = ("Run",)
+
+Notify = Callable[["FrozenTrial"], Awaitable[None]]
+
+
+class Run:
+    """Hold what the runners of one `optimize` share."""
+
+    def __init__(
+        self,
+        session: Session,
+        caller: Caller,
+        place: Place,
+        budget: Budget,
+        *,
+        catch: tuple[type[BaseException], ...] = (),
+        notify: tuple[Notify, ...] = (),
+        gc_after_trial: bool = False,
+        trial_timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.session = session
+        self.caller = caller
+        self.place = place
+        self.budget = budget
+        self.catch = catch
+        self.notify = notify
+        self.gc_after_trial = gc_after_trial
+        self.trial_timeout = trial_timeout
+        self.progress = progress
+        self.started = session.clock.monotonic()
+        # A trial that was asked for and whose objective turned out to need another caller.
+        self.carried: list[tuple[int, View]] = []
+        self.scope: anyio.CancelScope | None = None
+        self.error: BaseException | None = None
+        self.ended_by = "cancelled"
+
+    def take(self) -> tuple[int, View] | bool:
+        """Return a carried trial, or whether a new one may start."""
+        if self.carried:
+            return self.carried.pop()
+        return self.budget.take(self.session.clock.monotonic())
+
+    def elapsed(self) -> float:
+        """Return the seconds since the run began."""
+        return self.session.clock.monotonic() - self.started
+
+    def fail(self, error: BaseException) -> None:
+        """End the whole run with an error; the first one counts."""
+        if self.error is None:
+            self.error = error
+        self.budget.stop()
+        if self.scope is not None:
+            self.scope.cancel()
+
+    def end(self, by: str) -> None:
+        """Cancel what runs, and start nothing more."""
+        self.ended_by = by
+        self.budget.stop()
+        if self.scope is not None:
+            self.scope.cancel()

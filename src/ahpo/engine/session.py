@@ -1,0 +1,194 @@
+"""One open study at work: ask, decide, tell. What a trial does, whoever runs it and wherever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from ahpo.engine.clock import Clock, SystemClock
+from ahpo.engine.outcome import Outcome
+from ahpo.engine.places import OnLoop, Place
+from ahpo.engine.reader import StudyReader
+from ahpo.engine.spaces import AskedSpaces
+from ahpo.history.facts import SystemAttrSet, TrialFinished
+from ahpo.history.view import View
+from ahpo.pruners.base import ArrayPruner, BasePruner
+from ahpo.samplers.array_sampler import ArraySampler
+from ahpo.samplers.base import BaseSampler
+from ahpo.states import TrialState
+from ahpo.storages.protocol import Storage, StudyStore
+
+if TYPE_CHECKING:
+    from ahpo.engine.run import Run
+
+__all__ = ("FAIL_REASON", "Session")
+
+FAIL_REASON = "fail_reason"
+
+
+class Session:
+    """Hold one open study with its sampler and pruner.
+
+    :param storage: where the study is kept
+    :param store: the study, opened in that storage
+    :param clock: what tells the time
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        store: StudyStore,
+        sampler: BaseSampler,
+        pruner: BasePruner,
+        clock: Clock | None = None,
+    ) -> None:
+        self.storage = storage
+        self.store = store
+        self.sampler = sampler
+        self.pruner = pruner
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self._begin()
+
+    def _begin(self) -> None:
+        self.spaces = AskedSpaces(self.store.history)
+        self.reader = StudyReader(self)
+        self.run: Run | None = None  # the `optimize` that is under way
+        self.faces: dict[str, Any] = {}
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, OnLoop] = WeakKeyDictionary()
+        # A stream that was left before its end, and whose trials are being cancelled.
+        self.leaving: asyncio.Task[None] | None = None
+
+    def place(self) -> OnLoop:
+        """Return where the engine works on the running event loop."""
+        return self._places.setdefault(asyncio.get_running_loop(), OnLoop())
+
+    async def settle(self) -> None:
+        """Return when what was left before its end has been cleaned up."""
+        task, self.leaving = self.leaving, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait({task})
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for passing in ("spaces", "reader", "run", "faces", "_places", "leaving"):
+            del state[passing]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    # -- ask --------------------------------------------------------------------------------
+
+    async def ask(self, place: Place) -> tuple[int, View]:
+        """Start a trial and sample what is sampled jointly; return its number and its view.
+
+        Whatever the sampler raises fails the trial and is raised.
+        """
+        await self.store.refresh()
+        number = await self.store.start(self.clock.now())
+        try:
+            view = await place.compute(self._prepare, number)
+        except BaseException as error:
+            await place.final(self.end(number, Outcome(TrialState.FAIL, None, repr(error))))
+            raise
+        return number, view
+
+    def _prepare(self, number: int) -> View:
+        history = self.store.history
+        view = View(history)
+        if isinstance(self.pruner, ArrayPruner):
+            view = self.pruner.visible(view, number)
+        sampler = self.sampler
+        opened = history.open_trial(number)
+        if isinstance(sampler, ArraySampler):
+            opened.proposal = sampler.propose(view, number)
+            return view
+        frozen = history.frozen(number)
+        sampler.before_trial(self.reader, frozen)
+        space = sampler.infer_relative_search_space(self.reader, frozen)
+        params = sampler.sample_relative(self.reader, frozen, space)
+        for name in params:
+            if name not in space:
+                raise ValueError(
+                    f"`sample_relative` returned the parameter {name!r}, which is not in its "
+                    f"search space {sorted(space)}."
+                )
+        opened.proposal = {n: space[n].to_internal_repr(value) for n, value in params.items()}
+        return view
+
+    # -- decide -----------------------------------------------------------------------------
+
+    async def checkpoint(self, number: int) -> bool:
+        """Show others what the trial has reported, learn what they have, and decide on it."""
+        await self.store.flush()
+        await self.store.refresh()
+        return self.decide(number)
+
+    def decide(self, number: int) -> bool:
+        """Tell whether the pruner would prune the trial now, and record what it wants to keep."""
+        history = self.store.history
+        opened = history.running.get(number)
+        if opened is None:
+            return False
+        pruner = self.pruner
+        if not isinstance(pruner, ArrayPruner):
+            return bool(pruner.prune(self.reader, history.frozen(number)))
+        decision = pruner.decide(View(history), opened)
+        for key, value in decision.system_attrs.items():
+            self.store.record(SystemAttrSet(number, key, value))
+        return decision.prune
+
+    # -- tell -------------------------------------------------------------------------------
+
+    async def finish(self, number: int, view: View, outcome: Outcome) -> None:
+        """Finish a trial: let the sampler learn of it, then record its state for good.
+
+        The state is recorded even if the sampler raises.
+
+        :raises UpdateFinishedTrialError: if it has finished already
+        """
+        try:
+            self._teach(number, view, outcome)
+        finally:
+            await self.end(number, outcome)
+
+    def _teach(self, number: int, view: View, outcome: Outcome) -> None:
+        sampler = self.sampler
+        if type(sampler).after_trial is ArraySampler.after_trial:
+            assert isinstance(sampler, ArraySampler)
+            if type(sampler).observe is ArraySampler.observe:
+                return
+        if number not in self.store.history.running:
+            return  # it has been ended from elsewhere: recording the end will say so
+        frozen = self.store.history.frozen(number)
+        known = dict(frozen.system_attrs)
+        values = None if outcome.values is None else list(outcome.values)
+        try:
+            sampler.after_trial(self.reader, frozen, outcome.state, values)
+        finally:
+            for key, value in frozen.system_attrs.items():
+                if key not in known:
+                    self.store.record(SystemAttrSet(number, key, value))
+
+    async def end(self, number: int, outcome: Outcome) -> None:
+        """Record the final state of a trial, and the reason if it failed.
+
+        :raises UpdateFinishedTrialError: if it has finished already
+        """
+        if outcome.reason is not None:
+            self.store.record(SystemAttrSet(number, FAIL_REASON, outcome.reason))
+        now = self.clock.now()
+        await self.store.finish(TrialFinished(number, outcome.state, outcome.values, now))
+
+    def exhausted(self) -> bool:
+        """Tell whether the sampler has nothing left to try."""
+        sampler = self.sampler
+        if not isinstance(sampler, ArraySampler):
+            return False
+        if type(sampler).exhausted is ArraySampler.exhausted:
+            return False
+        return sampler.exhausted(View(self.store.history))
+
+

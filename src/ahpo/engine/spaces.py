@@ -1,0 +1,90 @@
+"""The distributions that a study's objective asks for, made and checked once each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ahpo.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    single_value,
+)
+from ahpo.history.history import History
+
+__all__ = ("Asked", "AskedSpaces")
+
+_MOST = 10_000  # an objective may move its ranges with each trial: the cache must not grow for ever
+
+
+class Asked(NamedTuple):
+    """A distribution, and its value if it has only one (in internal representation)."""
+
+    distribution: BaseDistribution
+    only: float | None
+
+
+def asked(distribution: BaseDistribution) -> Asked:
+    """Return a distribution together with its only value, if it has just one."""
+    if not distribution.single():
+        return Asked(distribution, None)
+    return Asked(distribution, distribution.to_internal_repr(single_value(distribution)))
+
+
+class AskedSpaces:
+    """Turn the arguments of ``suggest_*`` into distributions.
+
+    Building and checking one costs as much as all the rest of a suggestion, and an objective asks
+    for the same ones in each trial: so they are kept by their arguments. Each method raises
+    ValueError or TypeError, as the distribution does, for arguments that make none, and
+    ValueError if the study has used the name with an incompatible distribution.
+    """
+
+    __slots__ = ("_history", "categoricals", "floats", "ints")
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self.floats: dict[Any, Asked] = {}
+        self.ints: dict[Any, Asked] = {}
+        self.categoricals: dict[Any, Asked] = {}
+
+    def _keep(self, cache: dict[Any, Asked], key: Any, distribution: BaseDistribution) -> Asked:
+        self._history.check_param(key[0], distribution)
+        if len(cache) >= _MOST:
+            cache.clear()
+        found = cache[key] = asked(distribution)
+        return found
+
+    def for_float(self, name: str, low: float, high: float, step: float | None, log: bool) -> Asked:
+        """Return the distribution of ``suggest_float``."""
+        key = (name, low, high, step, log)
+        try:
+            return self.floats[key]
+        except (KeyError, TypeError):
+            distribution = FloatDistribution(low, high, log=log, step=step)
+            return self._keep(self.floats, key, distribution)
+
+    def for_int(self, name: str, low: int, high: int, step: int, log: bool) -> Asked:
+        """Return the distribution of ``suggest_int``."""
+        key = (name, low, high, step, log)
+        try:
+            return self.ints[key]
+        except (KeyError, TypeError):
+            distribution = IntDistribution(low, high, log=log, step=step)
+            return self._keep(self.ints, key, distribution)
+
+    def for_categorical(self, name: str, choices: Sequence[Any]) -> Asked:
+        """Return the distribution of ``suggest_categorical``."""
+        # The types belong to the key, since 1 == 1.0 == True.
+        items = tuple(choices)
+        key = (name, items, tuple(map(type, items)))
+        try:
+            return self.categoricals[key]
+        except KeyError:
+            return self._keep(self.categoricals, key, CategoricalDistribution(items))
+        except TypeError:  # choices that can not be hashed are not kept
+            distribution = CategoricalDistribution(items)
+            self._history.check_param(name, distribution)
+            return asked(distribution)

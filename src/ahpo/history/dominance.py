@@ -1,0 +1,129 @@
+"""Pareto dominance over arrays of losses.
+
+``losses`` is (n, k): one row per point, each column to be minimized. A point dominates another if
+it is nowhere worse and somewhere better, so equal points do not dominate each other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ("ParetoFront", "non_domination_ranks", "on_front")
+
+
+def _sorted_unique(
+    losses: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the distinct rows in lexicographic order, and where each given row went, (n,)."""
+    order = np.lexsort(losses.T[::-1])
+    rows = losses[order]
+    new = np.empty(len(rows), dtype=bool)
+    new[:1] = True
+    np.any(rows[1:] != rows[:-1], axis=1, out=new[1:])
+    position = np.empty(len(rows), dtype=np.intp)
+    position[order] = np.cumsum(new) - 1
+    return rows[new], position
+
+
+def _front_of_sorted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of the distinct, lexicographically sorted rows no other row dominates."""
+    n, k = rows.shape
+    front = np.zeros(n, dtype=bool)
+    if k <= 2:
+        # In this order, only an earlier row can dominate: one whose last loss is not above.
+        best = np.minimum.accumulate(rows[:, -1])
+        front[:1] = True
+        np.less(rows[1:, -1], best[:-1], out=front[1:])
+        if k == 1:
+            front[1:] = False
+        return front
+    left = np.arange(n)
+    rest = rows
+    while len(left):
+        # The first row left is dominated by none of those left, nor by a former first one.
+        front[left[0]] = True
+        free = np.any(rest < rest[0], axis=1)
+        left, rest = left[free], rest[free]
+    return front
+
+
+def on_front(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows of ``losses`` (n, k) no other row dominates, (n,).
+
+    :param losses: the points; infinities are allowed, NaN is not.
+    """
+    rows, position = _sorted_unique(losses)
+    mask: NDArray[np.bool_] = _front_of_sorted(rows)[position]
+    return mask
+
+
+def non_domination_ranks(
+    losses: NDArray[np.float64], enough: int | None = None
+) -> NDArray[np.int64]:
+    """Return the non-domination rank of each row of ``losses`` (n, k): 0 on the front, (n,).
+
+    Rank r is the front of what is left when the ranks below r have been taken away (Deb 2002).
+
+    :param losses: the points; infinities are allowed, NaN is not.
+    :param enough: stop when at least so many rows are ranked; the others share the next rank.
+    """
+    rows, position = _sorted_unique(losses)
+    counts = np.bincount(position, minlength=len(rows))
+    ranks = np.zeros(len(rows), dtype=np.int64)
+    left = np.arange(len(rows))
+    wanted = len(losses) if enough is None else min(enough, len(losses))
+    rank = ranked = 0
+    while ranked < wanted:
+        front = _front_of_sorted(rows)
+        ranked += int(counts[left[front]].sum())
+        left, rows = left[~front], rows[~front]
+        rank += 1
+        ranks[left] = rank
+    return ranks[position]
+
+
+class ParetoFront:
+    """Keep the points that no other point dominates, one point at a time.
+
+    :param n_objectives: the number of losses of each point.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, n_objectives: int) -> None:
+        # Numbers and points are replaced together, so that a reader in another thread never sees
+        # one without the other.
+        self._state: tuple[list[int], NDArray[np.float64]] = ([], np.empty((0, n_objectives)))
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the numbers of the points on the front, in the order in which they were added."""
+        return list(self._state[0])
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Return the points on the front, (m, k), in the order of ``numbers``."""
+        return self._state[1].copy()
+
+    def __len__(self) -> int:
+        return len(self._state[0])
+
+    def add(self, number: int, losses: tuple[float, ...]) -> bool:
+        """Add a point and tell whether it is on the front; what it dominates leaves the front.
+
+        :param number: the name of the point; each is added once.
+        :param losses: its losses, without NaN.
+        """
+        numbers, points = self._state
+        point = np.array(losses)
+        not_above = (points <= point).all(axis=1)
+        equal = (points == point).all(axis=1)
+        if (not_above > equal).any():
+            return False
+        keep = equal | (points < point).any(axis=1)
+        if not keep.all():
+            numbers = [kept for kept, stays in zip(numbers, keep.tolist(), strict=True) if stays]
+            points = points[keep]
+        self._state = ([*numbers, number], np.concatenate((points, point[None])))
+        return True

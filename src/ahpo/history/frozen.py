@@ -1,0 +1,101 @@
+"""From the records of a history to `FrozenTrial`, the documented form of a trial."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ahpo.history.records import FinishedTrial
+from ahpo.trials.frozen import FrozenTrial
+
+__all__ = (
+    "copied",
+    "detached",
+    "from_datetime",
+    "frozen_trial",
+    "record_of",
+    "to_datetime",
+)
+
+
+
+def to_datetime(microseconds: int | None) -> datetime | None:
+    """Return microseconds since the epoch as a naive datetime in local time."""
+    if microseconds is None:
+        return None
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return datetime.fromtimestamp(seconds).replace(microsecond=fraction)
+
+
+def from_datetime(moment: datetime | None) -> int | None:
+    """Return a datetime (naive: local time) as microseconds since the epoch."""
+    if moment is None:
+        return None
+    whole = moment.replace(microsecond=0)
+    return int(whole.timestamp()) * 1_000_000 + moment.microsecond
+
+
+def copied(value: Any) -> Any:
+    """Return a value of an attribute with its lists and dicts copied, however deep."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple([copied(item) for item in value])
+    return value
+
+
+def frozen_trial(trial: FinishedTrial) -> FrozenTrial:
+    """Return a record as a `FrozenTrial`; attribute values are shared with the record."""
+    distributions = trial.distributions
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=trial.trial_id,
+        state=trial.state,
+        value=None,
+        values=None if trial.values is None else list(trial.values),
+        datetime_start=to_datetime(trial.started),
+        datetime_complete=to_datetime(trial.completed),
+        params={n: distributions[n].to_external_repr(v) for n, v in trial.params.items()},
+        distributions=distributions,
+        user_attrs=trial.user_attrs,
+        system_attrs=trial.system_attrs,
+        intermediate_values=trial.intermediate_values,
+    )
+
+
+def detached(trial: FrozenTrial) -> FrozenTrial:
+    """Return a copy of a trial that shares nothing mutable with it."""
+    return FrozenTrial(
+        number=trial.number,
+        trial_id=trial._trial_id,
+        state=trial.state,
+        value=None,
+        values=None if trial.values is None else list(trial.values),
+        datetime_start=trial.datetime_start,
+        datetime_complete=trial.datetime_complete,
+        params=dict(trial.params),
+        distributions=dict(trial.distributions),
+        user_attrs=copied(trial.user_attrs),
+        system_attrs=copied(trial.system_attrs),
+        intermediate_values=dict(trial.intermediate_values),
+    )
+
+
+def record_of(trial: FrozenTrial) -> FinishedTrial:
+    """Return a `FrozenTrial` as a record that shares nothing mutable with it."""
+    distributions = dict(trial.distributions)
+    return FinishedTrial(
+        number=trial.number,
+        trial_id=trial._trial_id,
+        state=trial.state,
+        values=None if trial.values is None else tuple(trial.values),
+        params={n: distributions[n].to_internal_repr(v) for n, v in trial.params.items()},
+        distributions=distributions,
+        intermediate_values=dict(trial.intermediate_values),
+        user_attrs=copied(trial.user_attrs),
+        system_attrs=copied(trial.system_attrs),
+        started=from_datetime(trial.datetime_start),
+        completed=from_datetime(trial.datetime_complete),
+    )

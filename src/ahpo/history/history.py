@@ -1,0 +1,339 @@
+"""One study in memory: facts in, columns and derived values out. Pure: no clock, lock or I/O.
+
+Whoever owns a history applies the facts one at a time (the storages do, under a lock); reading
+goes through a `View`, which needs none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Hashable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ahpo.distributions import BaseDistribution, check_distribution_compatibility
+from ahpo.exceptions import UpdateFinishedTrialError
+from ahpo.history.columns import FinishedTable
+from ahpo.history.dominance import ParetoFront
+from ahpo.history.facts import (
+    ConstraintSet,
+    Fact,
+    ParamSet,
+    StudySystemAttrSet,
+    StudyUserAttrSet,
+    SystemAttrSet,
+    TrialCreated,
+    TrialFinished,
+    TrialStarted,
+    UserAttrSet,
+    ValueReported,
+)
+from ahpo.history.frozen import frozen_trial
+from ahpo.history.index import Index
+from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.history.search_space import GroupTracker, IntersectionTracker
+from ahpo.states import LEGAL_CHANGES, StudyDirection, TrialState
+from ahpo.trials.constraints import CONSTRAINT_PREFIX, violation
+from ahpo.trials.frozen import FrozenTrial
+
+__all__ = ("History",)
+
+_RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
+
+
+class History:
+    """Hold one study: its finished trials as columns, its open ones as records.
+
+    Everything that is asked for often is kept up to date fact by fact, never recomputed: the best
+    trial, the Pareto front, the intersection search spaces, the running trials.
+
+    :param study_name: the name of the study
+    :param directions: one direction for each objective
+    """
+
+    def __init__(self, study_name: str, directions: Sequence[StudyDirection]) -> None:
+        self.study_name = study_name
+        self.directions = tuple(directions)
+        self.user_attrs: dict[str, Any] = {}
+        self.system_attrs: dict[str, Any] = {}
+        self.table = FinishedTable(len(self.directions))
+        self.n_trials = 0
+        self.running: dict[int, OpenTrial] = {}
+        self.waiting: dict[int, OpenTrial] = {}
+        self.first_started: int | None = None
+        # The feasible complete trial with the best value (one objective), or the front (several).
+        self.best_number: int | None = None
+        self._best_loss = math.inf
+        self._signs = tuple(-1.0 if d is StudyDirection.MAXIMIZE else 1.0 for d in self.directions)
+        self.front = ParetoFront(len(self.directions)) if len(self.directions) > 1 else None
+        self._row_of: dict[int, int] = {}
+        self.known_distributions: dict[str, BaseDistribution] = {}
+        self.intersections = {False: IntersectionTracker(), True: IntersectionTracker()}
+        self.group_trackers: dict[bool, GroupTracker] = {}
+        self._forget_derived()
+
+    def _forget_derived(self) -> None:
+        self.cache: dict[Hashable, Any] = {}
+        self._indexes: dict[type[Index], Index] = {}
+        self._frozen: dict[int, FrozenTrial] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for derived in ("cache", "_indexes", "_frozen"):
+            del state[derived]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_derived()
+
+    # -- facts ------------------------------------------------------------------------------
+
+    def apply(self, fact: Fact) -> None:
+        """Apply one fact.
+
+        :raises UpdateFinishedTrialError: if it would change a finished trial
+        :raises KeyError: if there is no such trial
+        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones
+        """
+        self._appliers[type(fact)](self, fact)
+
+    def open_trial(self, number: int) -> OpenTrial:
+        """Return the record of an unfinished trial.
+
+        :raises UpdateFinishedTrialError: if it has finished
+        :raises KeyError: if there is no trial of that number
+        """
+        trial = self.running.get(number) or self.waiting.get(number)
+        if trial is None:
+            self._raise_not_open(number)
+        return trial
+
+    def _raise_not_open(self, number: int) -> Any:
+        row = self._row_of.get(number)
+        if row is None:
+            raise KeyError(f"The study has no trial of number {number!r}.")
+        state = TrialState(int(self.table.states.data[row]))
+        raise UpdateFinishedTrialError(
+            f"Trial#{number} has already finished as {state.name} and can not be updated."
+        )
+
+    def _create(self, fact: TrialCreated) -> None:
+        number, trial_id, state, at = fact
+        trial = OpenTrial(number, trial_id, state, at)
+        (self.running if state is _RUNNING else self.waiting)[number] = trial
+        self.n_trials += 1
+        if at is not None and (self.first_started is None or at < self.first_started):
+            self.first_started = at
+
+    def _start(self, fact: TrialStarted) -> None:
+        trial = self.open_trial(fact.number)
+        self._check_change(trial, _RUNNING)
+        del self.waiting[fact.number]
+        trial.state = _RUNNING
+        trial.started = fact.at
+        self.running[fact.number] = trial
+        if fact.at is not None and (self.first_started is None or fact.at < self.first_started):
+            self.first_started = fact.at
+
+    def check_param(self, name: str, distribution: BaseDistribution) -> None:
+        """Raise ValueError if the study knows the name with an incompatible distribution."""
+        known = self.known_distributions.get(name)
+        if known is not None and known is not distribution and known != distribution:
+            check_distribution_compatibility(known, distribution)
+
+    def _set_param(self, fact: ParamSet) -> None:
+        number, name, value, distribution = fact
+        trial = self.running.get(number) or self.open_trial(number)
+        known = self.known_distributions.setdefault(name, distribution)
+        if known is not distribution and known != distribution:
+            check_distribution_compatibility(known, distribution)
+        if name not in trial.params:  # the first value stays
+            trial.distributions[name] = distribution
+            trial.params[name] = value
+
+    def _report(self, fact: ValueReported) -> None:
+        trial = self.running.get(fact.number) or self.open_trial(fact.number)
+        trial.intermediate_values[fact.step] = fact.value
+
+    def _set_user_attr(self, fact: UserAttrSet) -> None:
+        self.open_trial(fact.number).user_attrs[fact.key] = fact.value
+
+    def _set_system_attr(self, fact: SystemAttrSet) -> None:
+        self.open_trial(fact.number).system_attrs[fact.key] = fact.value
+        for index in self._indexes.values():
+            index.attribute(fact.number, fact.key, fact.value)
+
+    def _set_constraint(self, fact: ConstraintSet) -> None:
+        self.open_trial(fact.number).system_attrs[CONSTRAINT_PREFIX + fact.key] = fact.value
+
+    def _check_change(self, trial: OpenTrial, state: TrialState) -> None:
+        if state not in LEGAL_CHANGES[trial.state]:
+            raise ValueError(
+                f"Trial#{trial.number} is {trial.state.name}: it can not become {state.name}."
+            )
+
+    def _finish(self, fact: TrialFinished) -> None:
+        number, state, values, at = fact
+        trial = self.running.get(number) or self.open_trial(number)
+        self._check_change(trial, state)
+        if values is not None and len(values) != len(self.directions):
+            raise ValueError(
+                f"Trial#{number} has {len(values)} values, "
+                f"but the study has {len(self.directions)} objectives."
+            )
+        row = self.table.append(
+            trial, state, values, at, violation(trial.system_attrs) if trial.system_attrs else math.nan
+        )
+        self._row_of[number] = row
+        (self.running if trial.state is _RUNNING else self.waiting).pop(number)
+        if state is TrialState.COMPLETE:
+            self._update_best(number, values, row)
+        if state is not TrialState.FAIL:
+            self._update_spaces(trial, complete=state is TrialState.COMPLETE)
+        if self._indexes:
+            finished = self.table.trial(row)
+            for index in self._indexes.values():
+                index.finished(finished)
+
+    def _update_best(self, number: int, values: tuple[float, ...] | None, row: int) -> None:
+        if values is None or self.table.violation.data[row] > 0:
+            return
+        if self.front is not None:
+            losses = tuple(s * v for s, v in zip(self._signs, values, strict=True))
+            self.front.add(number, losses)
+            return
+        loss = self._signs[0] * values[0]
+        if loss < self._best_loss or self.best_number is None:
+            self._best_loss = loss
+            self.best_number = number
+        elif loss == self._best_loss and number < self.best_number:
+            self.best_number = number
+
+    def _update_spaces(self, trial: OpenTrial, complete: bool) -> None:
+        self.intersections[True].add(trial.distributions)
+        if complete:
+            self.intersections[False].add(trial.distributions)
+        for include_pruned, tracker in self.group_trackers.items():
+            if complete or include_pruned:
+                tracker.add(trial.distributions)
+
+    def _set_study_user_attr(self, fact: StudyUserAttrSet) -> None:
+        self.user_attrs[fact.key] = fact.value
+
+    def _set_study_system_attr(self, fact: StudySystemAttrSet) -> None:
+        self.system_attrs[fact.key] = fact.value
+
+    _appliers: ClassVar[dict[type, Callable[[History, Any], None]]] = {
+        TrialCreated: _create,
+        TrialStarted: _start,
+        ParamSet: _set_param,
+        ValueReported: _report,
+        UserAttrSet: _set_user_attr,
+        SystemAttrSet: _set_system_attr,
+        ConstraintSet: _set_constraint,
+        TrialFinished: _finish,
+        StudyUserAttrSet: _set_study_user_attr,
+        StudySystemAttrSet: _set_study_system_attr,
+    }
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def finished(self, number: int) -> FinishedTrial:
+        """Return all of a finished trial.
+
+        :raises KeyError: if no trial of that number has finished
+        """
+        row = self._row_of.get(number)
+        if row is None:
+            raise KeyError(f"No trial of number {number!r} has finished.")
+        return self.table.trial(row)
+
+    def state(self, number: int) -> TrialState:
+        """Return the state of a trial.
+
+        :raises KeyError: if there is no trial of that number
+        """
+        row = self._row_of.get(number)
+        if row is not None:
+            return TrialState(int(self.table.states.data[row]))
+        return self.open_trial(number).state
+
+    def numbers(self, states: Container[TrialState] | None = None) -> list[int]:
+        """Return the numbers of the trials in these states (None: all), ascending."""
+        if states is None:
+            return list(range(self.n_trials))
+        table = self.table
+        found = [
+            trial.number
+            for trial in (*self.running.values(), *self.waiting.values())
+            if trial.state in states
+        ]
+        final = [state for state in TrialState if state.is_finished() and state in states]
+        if final:
+            n = table.n
+            found += table.numbers.rows(n)[np.isin(table.states.rows(n), final)].tolist()
+        return sorted(found)
+
+    def best_numbers(self) -> list[int]:
+        """Return all feasible complete trials that share the best value (one objective)."""
+        if self.best_number is None:
+            return []
+        n, table = self.table.n, self.table
+        losses = table.values.rows(n)[:, 0] * self._signs[0]
+        best = (losses == self._best_loss) & (table.states.rows(n) == TrialState.COMPLETE)
+        best &= ~(table.violation.rows(n) > 0)
+        return sorted(table.numbers.rows(n)[best].tolist())
+
+    def record(self, number: int) -> FinishedTrial:
+        """Return all of one trial, whatever its state, as it is now.
+
+        :raises KeyError: if there is no trial of that number
+        """
+        row = self._row_of.get(number)
+        return self.open_trial(number).record() if row is None else self.table.trial(row)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        """Return a trial as a new `FrozenTrial`.
+
+        :raises KeyError: if there is no trial of that number
+        """
+        return frozen_trial(self.record(number))
+
+    def shared_frozen(self, number: int) -> FrozenTrial:
+        """Return a trial as a `FrozenTrial` that is kept, and shared by all, once it has finished."""
+        trial = self._frozen.get(number)
+        if trial is None:
+            trial = self.frozen(number)
+            if trial.state.is_finished():
+                self._frozen[number] = trial
+        return trial
+
+    def index(self, kind: type[Index]) -> Index:
+        """Return the live index of a kind, which is made by a replay when first asked for."""
+        index = self._indexes.get(kind)
+        if index is None:
+            index = kind()
+            for row in range(self.table.n):
+                trial = self.table.trial(row)
+                for key, value in trial.system_attrs.items():
+                    index.attribute(trial.number, key, value)
+                index.finished(trial)
+            for opened in (*self.running.values(), *self.waiting.values()):
+                for key, value in list(opened.system_attrs.items()):
+                    index.attribute(opened.number, key, value)
+            self._indexes[kind] = index
+        return index
+
+    def groups(self, include_pruned: bool) -> GroupTracker:
+        """Return the tracker of parameter groups, which is made by a replay when first asked for."""
+        tracker = self.group_trackers.get(include_pruned)
+        if tracker is None:
+            tracker = GroupTracker()
+            for row in range(self.table.n):
+                state = self.table.states.data[row]
+                if state == TrialState.COMPLETE or (include_pruned and state == TrialState.PRUNED):
+                    tracker.add(self.table.trial(row).distributions)
+            self.group_trackers[include_pruned] = tracker
+        return tracker

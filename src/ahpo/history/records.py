@@ -1,0 +1,89 @@
+"""Records of single trials: the open one that still changes, the finished one that never does."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ahpo.distributions import BaseDistribution
+from ahpo.states import TrialState
+
+__all__ = ("FinishedTrial", "OpenTrial")
+
+
+class OpenTrial:
+    """Hold an unfinished trial. The history writes it; everybody else only reads.
+
+    Another thread may add to the dicts meanwhile: read them by ``get``, or copy them first.
+    ``params`` and ``proposal`` are in internal representation; the proposal is what a sampler
+    chose jointly when the trial was asked for, whether or not the objective has asked for it yet.
+    """
+
+    __slots__ = (
+        "distributions",
+        "intermediate_values",
+        "number",
+        "params",
+        "proposal",
+        "started",
+        "state",
+        "system_attrs",
+        "trial_id",
+        "user_attrs",
+    )
+
+    def __init__(self, number: int, trial_id: int, state: TrialState, started: int | None) -> None:
+        self.number = number
+        self.trial_id = trial_id
+        self.state = state
+        self.started = started
+        self.params: dict[str, float] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+        self.proposal: dict[str, float] = {}
+        self.user_attrs: dict[str, Any] = {}
+        self.system_attrs: dict[str, Any] = {}
+        self.intermediate_values: dict[int, float] = {}
+
+    @property
+    def last_step(self) -> int | None:
+        """Return the largest reported step, or None if nothing was reported."""
+        return max(self.intermediate_values) if self.intermediate_values else None
+
+    def record(self) -> FinishedTrial:
+        """Return a copy of the trial as it is now."""
+        # A parameter's distribution is set before its value: so this order misses none.
+        params = list(self.params.items())
+        distributions = dict(self.distributions.items())
+        return FinishedTrial(
+            number=self.number,
+            trial_id=self.trial_id,
+            state=self.state,
+            values=None,
+            params=dict(params),
+            distributions=distributions,
+            intermediate_values=dict(self.intermediate_values.items()),
+            user_attrs=dict(self.user_attrs.items()),
+            system_attrs=dict(self.system_attrs.items()),
+            started=self.started,
+            completed=None,
+        )
+
+
+class FinishedTrial(NamedTuple):
+    """Give all of one trial, as a rule a finished one; ``params`` are in internal representation."""
+
+    number: int
+    trial_id: int
+    state: TrialState
+    values: tuple[float, ...] | None
+    params: dict[str, float]
+    distributions: dict[str, BaseDistribution]
+    intermediate_values: dict[int, float]
+    user_attrs: dict[str, Any]
+    system_attrs: dict[str, Any]
+    started: int | None
+    completed: int | None
+
+    @property
+    def last_step(self) -> int | None:
+        """Return the largest reported step, or None if nothing was reported."""
+        return max(self.intermediate_values) if self.intermediate_values else None

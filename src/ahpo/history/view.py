@@ -1,0 +1,173 @@
+"""Views: what samplers and pruners see of a history, without a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ahpo.distributions import BaseDistribution
+from ahpo.history.history import History
+from ahpo.history.index import Index
+from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.history.search_space import GroupTracker, IntersectionTracker
+from ahpo.states import StudyDirection, TrialState
+
+__all__ = ("View",)
+
+I = TypeVar("I", bound=Index)  # noqa: E741
+
+
+class View:
+    """Show the finished trials of a study as they are now, and the running ones as they go on.
+
+    Rows are finished trials in the order in which they finished; there are ``n``, and they never
+    change. Taking a view is O(1). Arrays are read-only.
+    """
+
+    __slots__ = ("_history", "_rows", "n", "n_trials")
+
+    def __init__(self, history: History, rows: NDArray[np.int64] | None = None) -> None:
+        self._history = history
+        self._rows = rows
+        self.n = history.table.n if rows is None else len(rows)
+        self.n_trials = history.n_trials
+
+    def _column(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self._rows is None else values[self._rows]
+
+    @property
+    def _end(self) -> int:
+        rows = self._rows
+        return self.n if rows is None else (int(rows.max()) + 1 if len(rows) else 0)
+
+    @property
+    def study_name(self) -> str:
+        """Return the name of the study."""
+        return self._history.study_name
+
+    @property
+    def directions(self) -> tuple[StudyDirection, ...]:
+        """Return one direction for each objective."""
+        return self._history.directions
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Return the trial numbers, (n,)."""
+        return self._column(self._history.table.numbers.rows(self._end))
+
+    @property
+    def states(self) -> NDArray[np.int8]:
+        """Return the states as integers, (n,)."""
+        return self._column(self._history.table.states.rows(self._end))
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Return the objective values as told, (n, k), NaN where absent."""
+        return self._column(self._history.table.values.rows(self._end))
+
+    @property
+    def violation(self) -> NDArray[np.float64]:
+        """Return the sums of positive constraint values, (n,), NaN where a trial has none."""
+        return self._column(self._history.table.violation.rows(self._end))
+
+    @property
+    def has_constraints(self) -> bool:
+        """Tell whether any trial has constraints."""
+        return self._history.table.has_constraints
+
+    @property
+    def last_step(self) -> NDArray[np.int64]:
+        """Return the largest reported steps, (n,), -1 where nothing was reported."""
+        return self._column(self._history.table.last_step.rows(self._end))
+
+    @property
+    def last_value(self) -> NDArray[np.float64]:
+        """Return the values reported at the largest step, (n,), NaN where nothing was reported."""
+        return self._column(self._history.table.last_value.rows(self._end))
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return one parameter in internal representation, (n,), NaN where a trial lacks it."""
+        column = self._history.table.columns.get(name)
+        if column is None:
+            return np.full(self.n, np.nan)
+        return self._column(column.values.rows(self._end))
+
+    def layouts(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
+        """Return which parameters each row has: (n,) indices into a list of tuples of names."""
+        table = self._history.table
+        return self._column(table.layout.rows(self._end)), table.layouts
+
+    def best_number(self) -> int | None:
+        """Return the number of the feasible complete trial with the best value (one objective)."""
+        return self._history.best_number
+
+    def finished(self, number: int) -> FinishedTrial:
+        """Return all of a finished trial.
+
+        :raises KeyError: if no trial of that number has finished
+        """
+        return self._history.finished(number)
+
+    def open_trial(self, number: int) -> OpenTrial:
+        """Return the record of an unfinished trial.
+
+        :raises UpdateFinishedTrialError: if it has finished
+        :raises KeyError: if there is no trial of that number
+        """
+        return self._history.open_trial(number)
+
+    def running(self) -> list[OpenTrial]:
+        """Return the trials that run now, by number."""
+        return sorted(self._history.running.values(), key=lambda trial: trial.number)
+
+    def waiting(self) -> list[OpenTrial]:
+        """Return the trials that wait now, by number."""
+        return sorted(self._history.waiting.values(), key=lambda trial: trial.number)
+
+    def _distributions(self, include_pruned: bool) -> list[dict[str, BaseDistribution]]:
+        return [
+            trial.distributions
+            for trial in map(self._history.table.trial, () if self._rows is None else self._rows)
+            if trial.state is TrialState.COMPLETE
+            or (include_pruned and trial.state is TrialState.PRUNED)
+        ]
+
+    def intersection(self, include_pruned: bool = False) -> dict[str, BaseDistribution]:
+        """Return the parameters that all finished trials have with the same distribution."""
+        if self._rows is None:
+            return self._history.intersections[include_pruned].space()
+        tracker = IntersectionTracker()
+        for distributions in self._distributions(include_pruned):
+            tracker.add(distributions)
+        return tracker.space()
+
+    def groups(self, include_pruned: bool = False) -> list[dict[str, BaseDistribution]]:
+        """Return the partition of the parameters into those that always come together."""
+        if self._rows is None:
+            return self._history.groups(include_pruned).groups()
+        tracker = GroupTracker()
+        for distributions in self._distributions(include_pruned):
+            tracker.add(distributions)
+        return tracker.groups()
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> View:
+        """Return the view with some of its rows only, by a mask or by positions."""
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, np.int64)
+        return View(self._history, chosen if self._rows is None else self._rows[chosen])
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the view has all rows, so that what derives from rows may be cached."""
+        return self._rows is None
+
+    @property
+    def cache(self) -> dict[Hashable, Any]:
+        """Return the dict for data derived from the first rows; a new one if rows are selected."""
+        return self._history.cache if self._rows is None else {}
+
+    def index(self, kind: type[I]) -> I:
+        """Return the live index of a kind over the whole history."""
+        return cast("I", self._history.index(kind))

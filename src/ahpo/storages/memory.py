@@ -1,0 +1,137 @@
+"""The storage that keeps studies in this process: a history each, and a lock."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ahpo.exceptions import DuplicatedStudyError
+from ahpo.history.facts import Fact, TrialCreated, TrialFinished, TrialStarted, trial_facts
+from ahpo.history.history import History
+from ahpo.history.records import FinishedTrial
+from ahpo.states import StudyDirection, TrialState
+from ahpo.storages.protocol import Storage, StudyStore
+
+__all__ = ("InMemoryStorage",)
+
+
+class _MemoryStore(StudyStore):
+    # No coroutine here ever suspends: the facade drives them by hand, in the caller's thread.
+
+    def __init__(self, study_id: int, history: History, next_trial_id: Callable[[], int]) -> None:
+        self.study_id = study_id
+        self.history = history
+        self._next_trial_id = next_trial_id
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def record(self, fact: Fact) -> None:
+        with self._lock:
+            self.history.apply(fact)
+
+    async def start(self, at: int) -> int:
+        with self._lock:
+            history = self.history
+            if history.waiting:
+                number = min(history.waiting)
+                history.apply(TrialStarted(number, at))
+            else:
+                number = history.n_trials
+                trial_id = self._next_trial_id()
+                history.apply(TrialCreated(number, trial_id, TrialState.RUNNING, at))
+            return number
+
+    async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
+        with self._lock:
+            history = self.history
+            for trial in trials:
+                for name, distribution in trial.distributions.items():
+                    history.check_param(name, distribution)
+            first = history.n_trials
+            for number, trial in enumerate(trials, first):
+                placed = trial._replace(number=number, trial_id=self._next_trial_id())
+                for fact in trial_facts(placed):
+                    history.apply(fact)
+            return list(range(first, first + len(trials)))
+
+    async def flush(self) -> None:
+        pass  # what is recorded is in the history, and there is nobody else
+
+    async def finish(self, fact: TrialFinished) -> None:
+        with self._lock:
+            self.history.apply(fact)
+
+    async def refresh(self) -> None:
+        pass  # the history is the storage
+
+
+class InMemoryStorage(Storage):
+    """Keep studies in the memory of this process.
+
+    It is what a study gets when it names no storage. It may be shared by several studies and
+    threads, and pickles with all its studies.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stores: dict[str, _MemoryStore] = {}
+        self._n_studies = 0
+        self._n_trials = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def _next_trial_id(self) -> int:
+        with self._lock:
+            self._n_trials += 1
+            return self._n_trials - 1
+
+    async def create_study(
+        self, study_name: str | None, directions: Sequence[StudyDirection]
+    ) -> StudyStore:
+        with self._lock:
+            name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
+            if name in self._stores:
+                raise DuplicatedStudyError(
+                    f"Another study with name '{name}' already exists. Please specify a different "
+                    "name, or reuse the existing one by setting `load_if_exists=True`."
+                )
+            store = _MemoryStore(self._n_studies, History(name, directions), self._next_trial_id)
+            self._n_studies += 1
+            self._stores[name] = store
+            return store
+
+    def _store(self, study_name: str) -> _MemoryStore:
+        store = self._stores.get(study_name)
+        if store is None:
+            raise KeyError(f"The storage has no study of the name {study_name!r}.")
+        return store
+
+    async def open_study(self, study_name: str) -> StudyStore:
+        with self._lock:
+            return self._store(study_name)
+
+    async def delete_study(self, study_name: str) -> None:
+        with self._lock:
+            self._store(study_name)
+            del self._stores[study_name]
+
+    async def study_names(self) -> list[str]:
+        with self._lock:
+            return list(self._stores)

@@ -1,0 +1,110 @@
+"""What a storage is: the contract that every one of them keeps, stated as conditions.
+
+A *storage* holds studies. Opening one gives its *store*: the study's history in this process, and
+the few coarse operations by which facts get from the history to the storage and back. Each
+coroutine here may be cancelled at any await: it then either happened as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from ahpo.history.facts import Fact, TrialFinished
+from ahpo.history.history import History
+from ahpo.history.records import FinishedTrial
+from ahpo.states import StudyDirection
+
+__all__ = ("Storage", "StudyStore")
+
+
+class StudyStore(ABC):
+    """Keep one open study.
+
+    ``history`` holds every fact that this process has recorded, and those of others up to the
+    last `refresh`.
+    """
+
+    history: History
+    study_id: int
+
+    @abstractmethod
+    def record(self, fact: Fact) -> None:
+        """Apply a fact to the history now, and have it written with the next flush.
+
+        For facts of trials that this process runs, and for attributes of the study. Any thread
+        may call it. A refused fact changes nothing.
+
+        :raises UpdateFinishedTrialError: if the trial has finished
+        :raises KeyError: if there is no such trial
+        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones
+        """
+
+    @abstractmethod
+    async def start(self, at: int) -> int:
+        """Start the longest waiting trial, or else a new one, and return its number.
+
+        A waiting trial is started once, whoever asks; numbers are consecutive and unique under
+        any number of processes and threads.
+
+        :param at: the time, in microseconds since the epoch
+        """
+
+    @abstractmethod
+    async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
+        """Add trials of any state and return their numbers; the records' own numbers are ignored.
+
+        Either all are added or none is.
+
+        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones
+        """
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Return when other processes can see everything that was recorded."""
+
+    @abstractmethod
+    async def finish(self, fact: TrialFinished) -> None:
+        """Finish a trial; when it returns, this and all that was recorded before is durable.
+
+        :raises UpdateFinishedTrialError: if it has finished already, here or elsewhere
+        :raises KeyError: if there is no such trial
+        """
+
+    @abstractmethod
+    async def refresh(self) -> None:
+        """Bring the history up to date with what others have written."""
+
+
+class Storage(ABC):
+    """Hold studies by name."""
+
+    @abstractmethod
+    async def create_study(
+        self, study_name: str | None, directions: Sequence[StudyDirection]
+    ) -> StudyStore:
+        """Create a study and open it; without a name it gets one of its own.
+
+        :raises DuplicatedStudyError: if the name is taken
+        """
+
+    @abstractmethod
+    async def open_study(self, study_name: str) -> StudyStore:
+        """Open a study.
+
+        :raises KeyError: if there is no study of that name
+        """
+
+    @abstractmethod
+    async def delete_study(self, study_name: str) -> None:
+        """Delete a study with its trials.
+
+        :raises KeyError: if there is no study of that name
+        """
+
+    @abstractmethod
+    async def study_names(self) -> list[str]:
+        """Return the names of the studies, in the order of their creation."""
+
+    async def aclose(self) -> None:
+        """Release what the storage holds open. It may be called again, and does nothing then."""

@@ -1,0 +1,55 @@
+"""What all tests share: how Hypothesis searches, and the check that tests leave nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, settings
+
+# One 2-core machine runs many tests at once, so a slow example says nothing: no deadline.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=50, **_COMMON)
+settings.register_profile("ci", max_examples=50, derandomize=True, database=None, **_COMMON)
+settings.register_profile("deep", max_examples=2000, **_COMMON)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
+)
+
+# Threads that live as long as the process and serve every study: the facade's loop, and workers
+# that asyncio and anyio keep for reuse.
+_KEPT = ("ahpo-loop", "asyncio_", "AnyIO worker thread", "pytest_timeout", "tqdm")
+_JOIN_SECONDS = 5.0
+
+
+def _strays(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and thread.is_alive() and not thread.name.startswith(_KEPT)
+    ]
+
+
+@pytest_asyncio.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Fail an async test that leaves a task pending (closing the loop would hide it)."""
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks were left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread or a task behind."""
+    if request.node.get_closest_marker("asyncio") is not None:
+        request.getfixturevalue("no_task_left")
+    before = set(threading.enumerate())
+    yield
+    for thread in _strays(before):
+        thread.join(_JOIN_SECONDS)  # one that is just ending is no leak
+    left = _strays(before)
+    assert not left, f"threads were left running: {left}"
