@@ -21,7 +21,7 @@ quickstart:
 
 test:
 	@$(INSTALLED) $(VENV)/.installed-test
-	$(RUN) -m pytest -n auto --cov --cov-report=term --cov-report=json:.coverage.json $(ARGS)
+	$(RUN) -m pytest -n auto --dist worksteal --cov --cov-report=term --cov-report=json:.coverage.json $(ARGS)
 	@$(RUN) tests/line_coverage.py .coverage.json 95
 
 check:

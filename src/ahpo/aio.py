@@ -10,6 +10,7 @@ from ahpo.dataframe import DEFAULT_ATTRS, trials_dataframe
 from ahpo.distributions import BaseDistribution
 from ahpo.engine import faces, opening, operations
 from ahpo.engine.block import TrialBlock
+from ahpo.engine.fixed_trial import FixedTrial
 from ahpo.engine.live_trial import LiveTrial
 from ahpo.engine.optimize import Options, optimize_on_loop
 from ahpo.engine.reader import StudyFace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = (
     "AsyncStudy",
     "AsyncTrial",
+    "FixedTrial",
     "copy_study",
     "create_study",
     "delete_study",

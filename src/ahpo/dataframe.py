@@ -59,7 +59,7 @@ def trials_dataframe(
             names.append(name)
             columns.append(column)
     frame = pandas.DataFrame(dict(enumerate(columns)), index=range(len(trials)))
-    if multi_index:
+    if multi_index and names:
         frame.columns = pandas.MultiIndex.from_tuples(names)
     else:
         frame.columns = [f"{attr}_{key}" if key != "" else attr for attr, key in names]
@@ -84,26 +84,24 @@ def _columns(
 ) -> Iterator[tuple[tuple[str, Any], list[Any]]]:
     """Yield the columns of one attribute, each with its name as (attribute, key)."""
     if attr == "values" or (attr == "value" and n_objectives > 1):
-        attr = "values"
-        keys: Sequence[Any] = metric_names or range(n_objectives)
-        cells: list[Any] = [_by_objective(trial, keys) for trial in trials]
-    elif attr == "value" and metric_names:
-        cells = [{metric_names[0]: trial.value} for trial in trials]
-    elif attr == "state":
-        cells = [trial.state.name for trial in trials]
-    else:
-        cells = [_attribute(trial, attr) for trial in trials]
+        for position, name in enumerate(metric_names or range(n_objectives)):
+            column = [trial.values[position] if trial.values else None for trial in trials]
+            yield ("values", name), column
+        return
+    if attr == "value":
+        yield (attr, metric_names[0] if metric_names else ""), [trial.value for trial in trials]
+        return
+    if attr == "state":
+        yield (attr, ""), [trial.state.name for trial in trials]
+        return
+    cells = [_attribute(trial, attr) for trial in trials]
+    attr = attr.removeprefix("_")  # the identifier of a trial is documented as "_trial_id"
     if not isinstance(cells[0], dict):
         yield (attr, ""), cells
         return
     for key in sorted(set().union(*cells)):
         # What a trial does not have is NaN; a None of its own stays None.
         yield (attr, key), [cell.get(key, nan) for cell in cells]
-
-
-def _by_objective(trial: FrozenTrial, keys: Sequence[Any]) -> dict[Any, float | None]:
-    values: Sequence[float | None] = trial.values or [None] * len(keys)
-    return dict(zip(keys, values, strict=True))
 
 
 def _attribute(trial: FrozenTrial, attr: str) -> Any:

@@ -20,9 +20,6 @@ class TrialState(IntEnum):
     FAIL = 3
     WAITING = 4
 
-    def __repr__(self) -> str:
-        return str(self)
-
     def __str__(self) -> str:
         return f"TrialState.{self.name}"
 

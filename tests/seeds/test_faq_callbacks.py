@@ -154,7 +154,7 @@ async def test_logging_callback_async(capsys) -> None:
     async def logging_callback(study, frozen_trial):
         previous_best_value = study.user_attrs.get("previous_best_value", None)
         if previous_best_value != study.best_value:
-            await study.set_user_attr("previous_best_value", study.best_value)
+            study.set_user_attr("previous_best_value", study.best_value)
             print(
                 "Trial {} finished with best value: {} and parameters: {}. ".format(
                     frozen_trial.number,

@@ -111,7 +111,7 @@ def assert_error_is_logged(study, warnings: list[str]) -> None:
 
 
 def test_trials_dataframe() -> None:
-    """A failed trial is a row with its state, and without a value."""
+    """A failed trial is a row with its state and its error, and without a value."""
     study = optuna.create_study()
     study.optimize(fails_at_first, n_trials=3, catch=(ValueError,))
 
@@ -131,10 +131,11 @@ def assert_dataframe_shows_failure(study) -> None:
     frame = study.trials_dataframe()
     assert list(frame.columns) == [
         *("number", "value", "datetime_start", "datetime_complete", "duration"),
-        *("params_x", "state"),
+        *("params_x", "system_attrs_fail_reason", "state"),
     ]
     assert list(frame["number"]) == [0, 1, 2]
     assert list(frame["state"]) == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert list(frame["system_attrs_fail_reason"].dropna().items()) == [(0, ERROR)]
     assert math.isnan(frame["value"][0])
     assert list(frame["value"][1:]) == [t.value for t in study.trials[1:]]
     assert list(frame["params_x"]) == [t.params["x"] for t in study.trials]

@@ -26,45 +26,56 @@ from ahpo.distributions import (
     check_distribution_compatibility,
     convert_old_distribution,
     distribution_to_json,
+    incompatibility,
     json_to_distribution,
     single_value,
 )
 
 NAN, INF = float("nan"), float("inf")
 
+# Arguments of types that the signatures do not allow.
+Float: Any = FloatDistribution
+Int: Any = IntDistribution
+Choice: Any = CategoricalDistribution
+to_json: Any = distribution_to_json
+
 BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
-    (lambda: FloatDistribution(1, 0), ValueError, "`low` must not be above `high`, but low=1"),
-    (lambda: FloatDistribution(0, 1, log=True), ValueError, "`low` must be above 0 when `log`"),
-    (lambda: FloatDistribution(NAN, 1), ValueError, "must not be NaN, but low=nan and high=1"),
-    (lambda: FloatDistribution(0, NAN), ValueError, "must not be NaN, but low=0 and high=nan"),
-    (lambda: FloatDistribution("0", "1"), TypeError, "`low` must be a number, but it is '0'"),
-    (lambda: FloatDistribution(0, None), TypeError, "`high` must be a number, but it is None"),
-    (lambda: FloatDistribution(0, 1, step=0), ValueError, "`step` must be a finite number above 0"),
-    (lambda: FloatDistribution(0, 1, step=NAN), ValueError, "`step` must be a finite number"),
-    (lambda: FloatDistribution(0, 1, step=INF), ValueError, "`step` must be a finite number"),
-    (lambda: FloatDistribution(0, 1, step="a"), TypeError, "`step` must be a number, but it is 'a'"),
-    (lambda: FloatDistribution(0, INF, step=1), ValueError, "finite when there is a `step`"),
-    (lambda: FloatDistribution(1, 2, log=True, step=1), ValueError, "`step` must be None when"),
-    (lambda: FloatDistribution(2, 1, step=1), ValueError, "`low` must not be above `high`"),
-    (lambda: IntDistribution(10, 0), ValueError, "`low` must not be above `high`, but low=10"),
-    (lambda: IntDistribution(1.5, 1), ValueError, "`low` must not be above `high`, but low=1.5"),
-    (lambda: IntDistribution(0, 10, log=True), ValueError, "`low` must be at least 1 when `log`"),
-    (lambda: IntDistribution(1, 9, log=True, step=2), ValueError, "`step` must be 1 when `log`"),
-    (lambda: IntDistribution(1, 9, step=0), ValueError, "`step` must be at least 1, but it is 0"),
-    (lambda: IntDistribution(1, 9, step=0.5), ValueError, "`step` must be at least 1"),
-    (lambda: IntDistribution(1, INF), ValueError, "`high` must be a finite number, but it is inf"),
-    (lambda: IntDistribution(NAN, 1), ValueError, "`low` must be a finite number, but it is nan"),
-    (lambda: IntDistribution("1", 5), TypeError, "`low` must be a number, but it is '1'"),
-    (lambda: CategoricalDistribution([]), ValueError, "`choices` must hold at least one choice"),
-    (lambda: CategoricalDistribution(5), TypeError, "`choices` must be a sequence, but it is 5"),
+    (lambda: Float(1, 0), ValueError, "`low` must not be above `high`, but low=1"),
+    (lambda: Float(0, 1, log=True), ValueError, "`low` must be above 0 when `log`"),
+    (lambda: Float(NAN, 1), ValueError, "must not be NaN, but low=nan and high=1"),
+    (lambda: Float(0, NAN), ValueError, "must not be NaN, but low=0 and high=nan"),
+    (lambda: Float("0", "1"), TypeError, "`low` must be a number, but it is '0'"),
+    (lambda: Float(0, None), TypeError, "`high` must be a number, but it is None"),
+    (lambda: Float(0, 1, step=0), ValueError, "`step` must be a finite number above 0"),
+    (lambda: Float(0, 1, step=NAN), ValueError, "`step` must be a finite number"),
+    (lambda: Float(0, 1, step=INF), ValueError, "`step` must be a finite number"),
+    (
+        lambda: Float(0, 1, step="a"),
+        TypeError,
+        "`step` must be a number, but it is 'a'",
+    ),
+    (lambda: Float(0, INF, step=1), ValueError, "finite when there is a `step`"),
+    (lambda: Float(1, 2, log=True, step=1), ValueError, "`step` must be None when"),
+    (lambda: Float(2, 1, step=1), ValueError, "`low` must not be above `high`"),
+    (lambda: Int(10, 0), ValueError, "`low` must not be above `high`, but low=10"),
+    (lambda: Int(1.5, 1), ValueError, "`low` must not be above `high`, but low=1.5"),
+    (lambda: Int(0, 10, log=True), ValueError, "`low` must be at least 1 when `log`"),
+    (lambda: Int(1, 9, log=True, step=2), ValueError, "`step` must be 1 when `log`"),
+    (lambda: Int(1, 9, step=0), ValueError, "`step` must be at least 1, but it is 0"),
+    (lambda: Int(1, 9, step=0.5), ValueError, "`step` must be at least 1"),
+    (lambda: Int(1, INF), ValueError, "`high` must be a finite number, but it is inf"),
+    (lambda: Int(NAN, 1), ValueError, "`low` must be a finite number, but it is nan"),
+    (lambda: Int("1", 5), TypeError, "`low` must be a number, but it is '1'"),
+    (lambda: Choice([]), ValueError, "`choices` must hold at least one choice"),
+    (lambda: Choice(5), TypeError, "`choices` must be a sequence, but it is 5"),
     (lambda: BaseDistribution(), TypeError, "BaseDistribution is abstract: use"),
-    (lambda: distribution_to_json(5), TypeError, "`dist` must be a distribution, but it is 5"),
+    (lambda: to_json(5), TypeError, "`dist` must be a distribution, but it is 5"),
     (lambda: json_to_distribution("x"), ValueError, "Expecting value"),
     (lambda: json_to_distribution("[]"), ValueError, "must be a JSON object, but it is '[]'"),
     (lambda: json_to_distribution('{"low": 0}'), ValueError, "must have the key 'type'"),
     (lambda: json_to_distribution('{"type": "int"}'), ValueError, "must have the key 'low'"),
     (lambda: json_to_distribution('{"type": "a"}'), ValueError, "but it is 'a'"),
-    (lambda: json_to_distribution('{"name": "A"}'), ValueError, "must be one of .*it is 'A'"),
+    (lambda: json_to_distribution('{"name": "A"}'), ValueError, "but it is 'A'"),
     (
         lambda: json_to_distribution('{"name": "FloatDistribution"}'),
         ValueError,
@@ -77,15 +88,16 @@ BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
         TypeError,
         "attributes of UniformDistribution are",
     ),
-    (lambda: single_value(FloatDistribution(0, 1)), ValueError, "must have a single value"),
+    (lambda: single_value(Float(0, 1)), ValueError, "must have a single value"),
 ]
 
 
 @pytest.mark.parametrize(("call", "error", "sentence"), BAD_ARGUMENTS)
 def test_bad_argument_is_refused(call: Any, error: type[Exception], sentence: str) -> None:
-    with pytest.raises(error, match=sentence) as caught:
+    with pytest.raises(error) as caught:
         call()
-    assert caught.type is error or issubclass(caught.type, json.JSONDecodeError)
+    assert caught.type in (error, json.JSONDecodeError)
+    assert sentence in str(caught.value)
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.data())
@@ -168,18 +180,18 @@ class Celsius:
 
 
 def test_step_may_be_a_number_of_a_foreign_kind() -> None:
-    assert FloatDistribution(0, 1, step=Celsius(0.5)) == FloatDistribution(0, 1, step=0.5)
+    assert Float(0, 1, step=Celsius(0.5)) == FloatDistribution(0, 1, step=0.5)
 
 
 def test_choice_that_no_storage_keeps_gives_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"`choices` holds \[1\] of type list") as caught:
-        CategoricalDistribution(["a", [1]])
+        Choice(["a", [1]])
     assert caught[0].filename == __file__
 
 
 @pytest.mark.filterwarnings("ignore:A choice should be:UserWarning")
 def test_choices_that_are_arrays_do_not_hide_the_others() -> None:
-    distribution = CategoricalDistribution([np.array([1, 2]), 3])
+    distribution = Choice([np.array([1, 2]), 3])
     assert distribution.to_internal_repr(3) == 1.0
     assert distribution.to_internal_repr(distribution.choices[0]) == 0.0
     with pytest.raises(ValueError, match="must be one of its choices"):
@@ -230,7 +242,8 @@ OLD = [
 
 @pytest.mark.parametrize(("old", "arguments", "new"), OLD)
 def test_old_class_names_its_successor(old: Any, arguments: Any, new: BaseDistribution) -> None:
-    with pytest.warns(FutureWarning, match=f"{old.__name__} is deprecated: use {type(new).__name__}") as caught:
+    sentence = f"{old.__name__} is deprecated: use {type(new).__name__}"
+    with pytest.warns(FutureWarning, match=sentence) as caught:
         distribution = old(*arguments)
     assert caught[0].filename == __file__
     with pytest.warns(FutureWarning, match="is replaced with"):
@@ -257,6 +270,8 @@ def test_old_class_is_read_from_storage_without_a_warning(
 
 
 def test_incompatible_distributions_are_named() -> None:
+    same = CategoricalDistribution("ab")
+    assert incompatibility(same, same) is None
     sentence = r"was FloatDistribution\(.*\) and cannot become IntDistribution\(.*another class"
     with pytest.raises(ValueError, match=sentence):
         check_distribution_compatibility(FloatDistribution(0, 1), IntDistribution(0, 1))
@@ -293,11 +308,10 @@ class Coin(BaseDistribution):
 
 def test_distribution_of_a_user_is_compared_and_shown_by_its_attributes() -> None:
     assert Coin(2) == Coin(2) != Coin(3)
+    assert Coin(1) != IntDistribution(1, 1)
     assert hash(Coin(2)) == hash(Coin(2))
     assert repr(Coin(2)) == "Coin(sides=2)"
     assert Coin(2).to_external_repr(1.0) == 1.0
-    assert not check_distribution_compatibility(Coin(2), Coin(3))
+    assert incompatibility(Coin(2), Coin(3)) is None
     with pytest.raises(ValueError, match="must be of a class of ahpo"):
         single_value(Coin(1))
-    with pytest.raises(NotImplementedError):
-        BaseDistribution.__new__(Coin).__class__.__mro__[1].single(Coin(1))

@@ -88,7 +88,12 @@ class CategoricalDistribution(BaseDistribution):
 
     def __hash__(self) -> int:
         # All NaN are equal here, but hash() tells one NaN object from another.
-        return hash((type(self), tuple(0.5 if c != c else c for c in self._choices)))
+        return hash(
+            (
+                type(self),
+                tuple(0.5 if isinstance(c, float) and c != c else c for c in self._choices),
+            )
+        )
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self._choices

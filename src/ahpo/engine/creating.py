@@ -11,7 +11,7 @@ from ahpo.history.history import History
 from ahpo.pruners.base import BasePruner
 from ahpo.pruners.median import MedianPruner
 from ahpo.samplers.base import BaseSampler
-from ahpo.samplers.random import RandomSampler as TPESampler
+from ahpo.samplers.tpe import TPESampler
 from ahpo.states import StudyDirection
 from ahpo.storages.memory import InMemoryStorage
 from ahpo.storages.protocol import Storage, StudyStore

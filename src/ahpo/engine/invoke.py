@@ -69,7 +69,7 @@ class Caller(Protocol):
 
 
 def _checked(returned: Any) -> Any:
-    if inspect.isawaitable(returned):
+    if type(returned) is not float and inspect.isawaitable(returned):
         if inspect.iscoroutine(returned):
             returned.close()  # not a line of it has run yet
         raise ReturnedAwaitable

@@ -13,7 +13,7 @@ from ahpo.states import TrialState
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
 
-__all__ = ("say_created", "say_finished", "say_late", "say_skipped", "say_using_existing")
+__all__ = ("say_created", "say_finished", "say_found", "say_late", "say_skipped", "say_using_existing")
 
 _logger = ahpo_logging.get_logger("ahpo.study")
 
@@ -26,7 +26,15 @@ def say_created(study_name: str, where: str) -> None:
 def say_using_existing(study_name: str) -> None:
     """Say that a study was there already."""
     _logger.info(
-        f"Using an existing study with name '{study_name}' instead of creating a new one."
+        f"Using an existing study with `study_name='{study_name}'` instead of creating a new one."
+    )
+
+
+def say_found(study_name: str) -> None:
+    """Say which study was loaded without having been named."""
+    _logger.info(
+        f"Study name was omitted but trying to load `study_name='{study_name}'` because that was "
+        "the only study found in the storage."
     )
 
 

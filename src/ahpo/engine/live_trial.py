@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from ahpo.distributions import (
     BaseDistribution,
-    CategoricalChoiceType,
     check_distribution_compatibility,
 )
 from ahpo.engine.spaces import Asked, asked
 from ahpo.exceptions import TrialInterrupted
 from ahpo.history.facts import (
     ConstraintSet,
-    ParamSet,
     SystemAttrSet,
     UserAttrSet,
     ValueReported,
 )
 from ahpo.history.frozen import copied, to_datetime
 from ahpo.history.view import View
-from ahpo.samplers.array_sampler import ArraySampler
-from ahpo.trials.base import warn_old_name
-from ahpo.trials.checks import as_float_value, check_step
-from ahpo.trials.constraints import constraints_of
+from ahpo.trials.base import BaseTrial
+from ahpo.trials.checks import as_float_value, check_key, check_step
+from ahpo.trials.constraints import constraint_attribute
 
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
@@ -36,7 +33,7 @@ __all__ = ("FIXED_PARAMS", "LiveTrial")
 FIXED_PARAMS = "fixed_params"
 
 
-class LiveTrial:
+class LiveTrial(BaseTrial):
     """Suggest parameters, and take reports and attributes, for one running trial."""
 
     def __init__(self, session: Session, number: int, view: View) -> None:
@@ -45,6 +42,10 @@ class LiveTrial:
         self.view = view
         self._open = session.store.history.open_trial(number)
         self._fixed: dict[str, Any] = self._open.system_attrs.get(FIXED_PARAMS) or {}
+        self._record = session.store.record
+        self._record_param = session.store.record_param
+        self._spaces = session.spaces
+        self._arrays = session.array_sampler
         self._interrupt: str | None = None
         self._deadline: float | None = None
 
@@ -71,60 +72,31 @@ class LiveTrial:
 
     # -- parameters -------------------------------------------------------------------------
 
+    # The overrides know the distributions of earlier trials; building one each time costs more
+    # than all the rest of a suggestion.
+
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """Suggest a float from [low, high].
-
-        :param name: name of the parameter
-        :param step: if given, one of low, low + step, low + 2 * step, ...
-        :param log: sample in the logarithm; not together with ``step``
-        :raises ValueError: for a range that is none, or a name used with another kind before
-        """
-        value: float = self._suggest(name, self._session.spaces.for_float(name, low, high, step, log))
+        try:
+            wanted = self._spaces.floats[name, low, high, step, log]
+        except (KeyError, TypeError):
+            wanted = self._spaces.new_float(name, low, high, step, log)
+        value: float = self._suggest(name, wanted)
         return value
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        """Suggest an int from low to high, both included.
-
-        :param name: name of the parameter
-        :param step: one of low, low + step, low + 2 * step, ...
-        :param log: sample in the logarithm; only with ``step=1``
-        :raises ValueError: for a range that is none, or a name used with another kind before
-        """
-        value: int = self._suggest(name, self._session.spaces.for_int(name, low, high, step, log))
+        try:
+            wanted = self._spaces.ints[name, low, high, step, log]
+        except (KeyError, TypeError):
+            wanted = self._spaces.new_int(name, low, high, step, log)
+        value: int = self._suggest(name, wanted)
         return value
 
-    def suggest_categorical(
-        self, name: str, choices: Sequence[CategoricalChoiceType]
-    ) -> CategoricalChoiceType:
-        """Suggest one of the choices.
-
-        :param name: name of the parameter
-        :param choices: the candidates; None, bool, int, float and str are safe to store
-        :raises ValueError: if there is no choice, or for a name used with other choices before
-        """
-        value: CategoricalChoiceType = self._suggest(
-            name, self._session.spaces.for_categorical(name, choices)
-        )
-        return value
-
-    def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """Suggest a float; use ``suggest_float`` instead."""
-        warn_old_name("suggest_uniform", "suggest_float")
-        return self.suggest_float(name, low, high)
-
-    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """Suggest a float in the logarithm; use ``suggest_float(..., log=True)`` instead."""
-        warn_old_name("suggest_loguniform", "suggest_float(..., log=True)")
-        return self.suggest_float(name, low, high, log=True)
-
-    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """Suggest a float on a grid; use ``suggest_float(..., step=...)`` instead."""
-        warn_old_name("suggest_discrete_uniform", "suggest_float(..., step=...)")
-        return self.suggest_float(name, low, high, step=q)
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # type: ignore[override]
+        return self._suggest(name, self._spaces.for_categorical(name, choices))
 
     def suggest(self, name: str, distribution: BaseDistribution) -> Any:
         """Suggest a value from a distribution."""
@@ -146,9 +118,11 @@ class LiveTrial:
             proposed = opened.proposal.get(name)
             if proposed is not None and distribution._contains(proposed):
                 value = proposed
+            elif self._arrays is not None:
+                value = self._arrays.draw(self.view, self._number, name, distribution)
             else:
-                value = self._draw(name, distribution)
-        self._session.store.record(ParamSet(self._number, name, value, distribution))
+                value = self._ask_sampler(name, distribution)
+        self._record_param(opened, name, value, distribution)
         return distribution.to_external_repr(value)
 
     def _suggest_again(self, name: str, distribution: BaseDistribution) -> Any:
@@ -158,7 +132,7 @@ class LiveTrial:
             warnings.warn(
                 f"The parameter {name!r} of trial {self._number} was suggested before from {first}: "
                 f"its value stays, and {distribution} is ignored.",
-                UserWarning,
+                RuntimeWarning,
                 stacklevel=4,
             )
         return first.to_external_repr(self._open.params[name])
@@ -175,10 +149,8 @@ class LiveTrial:
             )
         return value
 
-    def _draw(self, name: str, distribution: BaseDistribution) -> float:
+    def _ask_sampler(self, name: str, distribution: BaseDistribution) -> float:
         sampler = self._session.sampler
-        if isinstance(sampler, ArraySampler):
-            return sampler.draw(self.view, self._number, name, distribution)
         frozen = self._session.store.history.frozen(self._number)
         external = sampler.sample_independent(self._session.reader, frozen, name, distribution)
         value = distribution.to_internal_repr(external)
@@ -214,7 +186,7 @@ class LiveTrial:
                 stacklevel=2,
             )
             return
-        self._session.store.record(ValueReported(self._number, step, number_value))
+        self._record(ValueReported(self._number, step, number_value))
 
     def _check_single_objective(self, method: str) -> None:
         if len(self._session.store.history.directions) > 1:
@@ -229,13 +201,11 @@ class LiveTrial:
         :param value: anything that JSON can hold, if the study is to be stored
         """
         self._check_going()
-        self._session.store.record(UserAttrSet(self._number, key, copied(value)))
+        self._record(UserAttrSet(self._number, key, copied(value)))
 
-    def set_system_attr(self, key: str, value: Any) -> None:
-        """Set a system attribute of the trial; use ``set_user_attr`` instead."""
-        warn_old_name("set_system_attr", "set_user_attr")
+    def _set_system_attr(self, key: str, value: Any) -> None:
         self._check_going()
-        self._session.store.record(SystemAttrSet(self._number, key, copied(value)))
+        self._record(SystemAttrSet(self._number, check_key(key, "key"), copied(value)))
 
     def set_constraint(self, key: str, value: float) -> None:
         """Set the value of a constraint; above zero it is violated.
@@ -243,9 +213,10 @@ class LiveTrial:
         The first value of a constraint stays; a later one is ignored with a warning.
 
         :raises TypeError: if ``value`` is no float
+        :raises ValueError: if ``value`` is NaN
         """
         self._check_going()
-        number_value = as_float_value(value, "value")
+        number_value = constraint_attribute(key, value)[1]
         if key in self.constraints:
             self._session.store.history.open_trial(self._number)
             warnings.warn(
@@ -254,7 +225,7 @@ class LiveTrial:
                 stacklevel=2,
             )
             return
-        self._session.store.record(ConstraintSet(self._number, key, number_value))
+        self._record(ConstraintSet(self._number, key, number_value))
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -297,17 +268,9 @@ class LiveTrial:
         attributes: dict[str, Any] = copied(dict(self._open.user_attrs))
         return attributes
 
-    @property
-    def system_attrs(self) -> dict[str, Any]:
-        """Return a copy of the system attributes."""
-        warn_old_name("system_attrs", "user_attrs")
+    def _read_system_attrs(self) -> dict[str, Any]:
         attributes: dict[str, Any] = copied(dict(self._open.system_attrs))
         return attributes
-
-    @property
-    def constraints(self) -> dict[str, float]:
-        """Return the values of the constraints that were set so far."""
-        return constraints_of(dict(self._open.system_attrs))
 
     @property
     def datetime_start(self) -> datetime | None:

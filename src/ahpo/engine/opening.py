@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ahpo.engine.creating import checked_directions, get_storage, make_session, summary
-from ahpo.engine.lines import say_created, say_using_existing
+from ahpo.engine.lines import say_created, say_found, say_using_existing
 from ahpo.engine.session import Session
 from ahpo.exceptions import DuplicatedStudyError
 from ahpo.history.facts import StudySystemAttrSet, StudyUserAttrSet
@@ -14,6 +14,7 @@ from ahpo.history.records import FinishedTrial
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers.base import BaseSampler
 from ahpo.storages.memory import InMemoryStorage
+from ahpo.storages.protocol import Storage
 from ahpo.study_summary import StudySummary
 
 __all__ = (
@@ -50,9 +51,12 @@ async def create_study(
         store = await place.open_study(study_name)
         say_using_existing(study_name)
     else:
-        where = "memory" if isinstance(place, InMemoryStorage) else type(place).__name__
-        say_created(store.history.study_name, where)
+        say_created(store.history.study_name, _where(place))
     return make_session(place, store, *session_parts)
+
+
+def _where(storage: Storage) -> str:
+    return "memory" if isinstance(storage, InMemoryStorage) else type(storage).__name__
 
 
 async def load_study(
@@ -71,6 +75,7 @@ async def load_study(
                 f"but it has {names}."
             )
         study_name = names[0]
+        say_found(study_name)
     return make_session(place, await place.open_study(study_name), sampler, pruner)
 
 
@@ -86,9 +91,11 @@ async def copy_study(
     source = await get_storage(from_storage).open_study(from_study_name)
     await source.refresh()
     history = source.history
-    target = await get_storage(to_storage).create_study(
+    place = get_storage(to_storage)
+    target = await place.create_study(
         from_study_name if to_study_name is None else to_study_name, history.directions
     )
+    say_created(target.history.study_name, _where(place))
     for key, value in history.user_attrs.items():
         target.record(StudyUserAttrSet(key, value))
     for key, value in history.system_attrs.items():

@@ -21,6 +21,8 @@ class Outcome(NamedTuple):
 
 def as_values(told: Any, n_objectives: int) -> tuple[float, ...] | str:
     """Return objective values as floats, or a sentence that says why they are none."""
+    if type(told) is float and n_objectives == 1 and not math.isnan(told):
+        return (told,)  # as nearly all are
     items = list(told) if isinstance(told, Sequence) and not isinstance(told, str | bytes) else [told]
     if len(items) != n_objectives:
         return (

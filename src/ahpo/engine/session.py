@@ -45,12 +45,14 @@ class Session:
     ) -> None:
         self.storage = storage
         self.store = store
-        self.sampler = sampler
-        self.pruner = pruner
+        self._sampler = sampler
+        self._pruner = pruner
         self.clock: Clock = SystemClock() if clock is None else clock
         self._begin()
 
     def _begin(self) -> None:
+        self.sampler = self._sampler
+        self.pruner = self._pruner
         self.spaces = AskedSpaces(self.store.history)
         self.reader = StudyReader(self)
         self.run: Run | None = None  # the `optimize` that is under way
@@ -58,6 +60,35 @@ class Session:
         self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, OnLoop] = WeakKeyDictionary()
         # A stream that was left before its end, and whose trials are being cancelled.
         self.leaving: asyncio.Task[None] | None = None
+
+    @property
+    def sampler(self) -> BaseSampler:
+        """The sampler; it may be replaced between trials."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, sampler: BaseSampler) -> None:
+        self._sampler = sampler
+        # What kind it is, and which hooks it has, is asked for many times in each trial.
+        self.array_sampler = sampler if isinstance(sampler, ArraySampler) else None
+        kind = type(sampler)
+        self._learns = self.array_sampler is None or (
+            kind.observe is not ArraySampler.observe  # type: ignore[attr-defined]
+            or kind.after_trial is not ArraySampler.after_trial
+        )
+        self._may_be_exhausted = self.array_sampler is not None and (
+            kind.exhausted is not ArraySampler.exhausted  # type: ignore[attr-defined]
+        )
+
+    @property
+    def pruner(self) -> BasePruner:
+        """The pruner; it may be replaced between trials."""
+        return self._pruner
+
+    @pruner.setter
+    def pruner(self, pruner: BasePruner) -> None:
+        self._pruner = pruner
+        self._array_pruner = pruner if isinstance(pruner, ArrayPruner) else None
 
     def place(self) -> OnLoop:
         """Return where the engine works on the running event loop."""
@@ -71,7 +102,7 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for passing in ("spaces", "reader", "run", "faces", "_places", "leaving"):
+        for passing in ("array_sampler", "_array_pruner", "_learns", "_may_be_exhausted", "spaces", "reader", "run", "faces", "_places", "leaving"):
             del state[passing]
         return state
 
@@ -98,13 +129,13 @@ class Session:
     def _prepare(self, number: int) -> View:
         history = self.store.history
         view = View(history)
-        if isinstance(self.pruner, ArrayPruner):
-            view = self.pruner.visible(view, number)
-        sampler = self.sampler
+        if self._array_pruner is not None:
+            view = self._array_pruner.visible(view, number)
         opened = history.open_trial(number)
-        if isinstance(sampler, ArraySampler):
-            opened.proposal = sampler.propose(view, number)
+        if self.array_sampler is not None:
+            opened.proposal = self.array_sampler.propose(view, number)
             return view
+        sampler = self._sampler
         frozen = history.frozen(number)
         sampler.before_trial(self.reader, frozen)
         space = sampler.infer_relative_search_space(self.reader, frozen)
@@ -132,10 +163,9 @@ class Session:
         opened = history.running.get(number)
         if opened is None:
             return False
-        pruner = self.pruner
-        if not isinstance(pruner, ArrayPruner):
-            return bool(pruner.prune(self.reader, history.frozen(number)))
-        decision = pruner.decide(View(history), opened)
+        if self._array_pruner is None:
+            return bool(self._pruner.prune(self.reader, history.frozen(number)))
+        decision = self._array_pruner.decide(View(history), opened)
         for key, value in decision.system_attrs.items():
             self.store.record(SystemAttrSet(number, key, value))
         return decision.prune
@@ -155,11 +185,9 @@ class Session:
             await self.end(number, outcome)
 
     def _teach(self, number: int, view: View, outcome: Outcome) -> None:
-        sampler = self.sampler
-        if type(sampler).after_trial is ArraySampler.after_trial:
-            assert isinstance(sampler, ArraySampler)
-            if type(sampler).observe is ArraySampler.observe:
-                return
+        sampler = self._sampler
+        if not self._learns:
+            return
         if number not in self.store.history.running:
             return  # it has been ended from elsewhere: recording the end will say so
         frozen = self.store.history.frozen(number)
@@ -184,11 +212,8 @@ class Session:
 
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""
-        sampler = self.sampler
-        if not isinstance(sampler, ArraySampler):
+        if not self._may_be_exhausted or self.array_sampler is None:
             return False
-        if type(sampler).exhausted is ArraySampler.exhausted:
-            return False
-        return sampler.exhausted(View(self.store.history))
+        return self.array_sampler.exhausted(View(self.store.history))
 
 

@@ -57,34 +57,29 @@ class AskedSpaces:
         found = cache[key] = asked(distribution)
         return found
 
-    def for_float(self, name: str, low: float, high: float, step: float | None, log: bool) -> Asked:
-        """Return the distribution of ``suggest_float``."""
-        key = (name, low, high, step, log)
-        try:
-            return self.floats[key]
-        except (KeyError, TypeError):
-            distribution = FloatDistribution(low, high, log=log, step=step)
-            return self._keep(self.floats, key, distribution)
+    def new_float(self, name: str, low: float, high: float, step: float | None, log: bool) -> Asked:
+        """Make and keep the distribution of a ``suggest_float`` that is not in ``floats``."""
+        distribution = FloatDistribution(low, high, log=log, step=step)
+        return self._keep(self.floats, (name, low, high, step, log), distribution)
 
-    def for_int(self, name: str, low: int, high: int, step: int, log: bool) -> Asked:
-        """Return the distribution of ``suggest_int``."""
-        key = (name, low, high, step, log)
-        try:
-            return self.ints[key]
-        except (KeyError, TypeError):
-            distribution = IntDistribution(low, high, log=log, step=step)
-            return self._keep(self.ints, key, distribution)
+    def new_int(self, name: str, low: int, high: int, step: int, log: bool) -> Asked:
+        """Make and keep the distribution of a ``suggest_int`` that is not in ``ints``."""
+        distribution = IntDistribution(low, high, log=log, step=step)
+        return self._keep(self.ints, (name, low, high, step, log), distribution)
 
     def for_categorical(self, name: str, choices: Sequence[Any]) -> Asked:
         """Return the distribution of ``suggest_categorical``."""
-        # The types belong to the key, since 1 == 1.0 == True.
         items = tuple(choices)
-        key = (name, items, tuple(map(type, items)))
         try:
-            return self.categoricals[key]
-        except KeyError:
-            return self._keep(self.categoricals, key, CategoricalDistribution(items))
+            found = self.categoricals.get((name, items))
+            if found is not None:
+                return found
+            # The types belong to the key, since 1 == 1.0 == True; among strings they need not.
+            strings = all(type(item) is str for item in items)
+            key = (name, items) if strings else (name, items, tuple(map(type, items)))
+            found = self.categoricals.get(key)
         except TypeError:  # choices that can not be hashed are not kept
             distribution = CategoricalDistribution(items)
             self._history.check_param(name, distribution)
             return asked(distribution)
+        return found or self._keep(self.categoricals, key, CategoricalDistribution(items))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ahpo.engine import faces
 from ahpo.engine.drive import drive
 from ahpo.engine.live_trial import LiveTrial
-from ahpo.trials.base import BaseTrial
 
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
@@ -23,7 +22,7 @@ _FORGOTTEN = (
 )
 
 
-class Trial(LiveTrial, BaseTrial):
+class Trial(LiveTrial):
     """Be the trial of a plain (``def``) objective."""
 
     @property
@@ -44,15 +43,15 @@ class Trial(LiveTrial, BaseTrial):
 class Checkpoint:
     """Be what ``should_prune()`` returns before it is awaited; it has no truth value."""
 
-    __slots__ = ("_awaited", "_trial")
+    __slots__ = ("_awaited", "_decide")
 
-    def __init__(self, trial: AsyncTrial) -> None:
-        self._trial = trial
+    def __init__(self, decide: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        self._decide = decide
         self._awaited = False
 
     def __await__(self) -> Generator[Any, Any, bool]:
         self._awaited = True
-        return self._trial._checkpoint().__await__()
+        return self._decide().__await__()
 
     def __bool__(self) -> NoReturn:
         self._awaited = True
@@ -85,7 +84,7 @@ class AsyncTrial(LiveTrial):
         :raises TypeError: if the result is used without having been awaited
         """
         self._check_single_objective("should_prune")
-        return Checkpoint(self)
+        return Checkpoint(self._checkpoint)
 
     async def _checkpoint(self) -> bool:
         self._check_going()

@@ -98,10 +98,10 @@ class BaseStudy:
         :raises ValueError: if there is no such trial
         """
         self._check_single("A single best trial can not be retrieved", "`best_trials`")
-        return detached(self._shared_best_trial(self._read()))
+        return self._best_trial(self._read())
 
     @staticmethod
-    def _shared_best_trial(history: History) -> FrozenTrial:
+    def _best_trial(history: History) -> FrozenTrial:
         number = history.best_number
         if number is None:
             complete = bool((history.table.states.rows(history.table.n) == TrialState.COMPLETE).any())
@@ -117,7 +117,7 @@ class BaseStudy:
         :raises ValueError: if no feasible trial is complete
         """
         self._check_single("A single best value can not be retrieved", "`best_trials`")
-        value = self._shared_best_trial(self._read()).value
+        value = self._best_trial(self._read()).value
         assert value is not None
         return value
 
@@ -129,7 +129,7 @@ class BaseStudy:
         :raises ValueError: if no feasible trial is complete
         """
         self._check_single("A single best trial can not be retrieved", "`best_trials`")
-        return dict(self._shared_best_trial(self._read()).params)
+        return dict(self._best_trial(self._read()).params)
 
     @property
     def best_trials(self) -> list[FrozenTrial]:

@@ -53,6 +53,13 @@ class Growing(Generic[T]):
         self.data[size] = value
         self.size = size + 1
 
+    def set(self, row: int, value: Any) -> None:
+        """Set one row past all that are set; what is between holds ``fill``."""
+        if row >= len(self.data):
+            self.reserve(row + 1)
+        self.data[row] = value
+        self.size = row + 1
+
     def extend(self, values: Iterable[Any], count: int) -> None:
         """Append ``count`` rows."""
         size = self.size
@@ -60,10 +67,17 @@ class Growing(Generic[T]):
         self.data[size : size + count] = values
         self.size = size + count
 
+    def get(self, row: int) -> Any:
+        """Return one row, ``fill`` if it is unset."""
+        return self.data[row] if row < self.size else self.fill
+
     def rows(self, n: int) -> NDArray[T]:
         """Return the first ``n`` rows, unset ones as ``fill``; writing to them is an error."""
-        self.reserve(n)
         rows = self.data[:n]
+        if len(rows) < n:
+            # A copy: if a reader grew `data` itself, what is being written now would be lost.
+            missing = np.full((n - len(rows), *rows.shape[1:]), self.fill, rows.dtype)
+            rows = np.concatenate((rows, missing))
         rows.flags.writeable = False
         return rows
 
@@ -89,27 +103,29 @@ class ParamColumn:
 
     def set(self, row: int, value: float, distribution: BaseDistribution) -> None:
         """Set the value in ``row``, which is past all rows set before."""
-        values = self.values
-        if row >= len(values.data):
-            values.reserve(row + 1)
-        values.data[row] = value
-        values.size = row + 1
+        self.values.set(row, value)
         known = self.distributions
         # Most parameters keep one distribution for the whole study: they need no column of ids.
         if known and self._ids is None and (known[0] is distribution or known[0] == distribution):
             return
         self._set_id(row, distribution)
 
+    def _kind(self, distribution: BaseDistribution) -> int:
+        new = len(self.distributions)
+        try:
+            return self._kinds.setdefault(distribution, new)
+        except TypeError:  # choices such as lists have no hash
+            known = enumerate(self.distributions)
+            return next((kind for kind, other in known if other == distribution), new)
+
     def _set_id(self, row: int, distribution: BaseDistribution) -> None:
-        kind = self._kinds.setdefault(distribution, len(self.distributions))
+        kind = self._kind(distribution)
         if kind == len(self.distributions):
             self.distributions.append(distribution)
         if len(self.distributions) > 1:
             if self._ids is None:
                 self._ids = Growing(np.int32, 0)
-            self._ids.reserve(row + 1)
-            self._ids.data[row] = kind
-            self._ids.size = row + 1
+            self._ids.set(row, kind)
 
     def distribution(self, row: int) -> BaseDistribution:
         """Return the distribution that the value in ``row`` was drawn from."""
@@ -126,7 +142,8 @@ class FinishedTable:
 
     __slots__ = (
         "_layout_ids",
-        "_report_ends",
+        "_report_counts",
+        "_report_starts",
         "_report_steps",
         "_report_values",
         "columns",
@@ -162,7 +179,8 @@ class FinishedTable:
         self.layouts: list[tuple[str, ...]] = []
         self._layout_ids: dict[tuple[str, ...], int] = {}
         self.columns: dict[str, ParamColumn] = {}
-        self._report_ends: Growing[np.int64] = Growing(np.int64, 0)
+        self._report_starts: Growing[np.int64] = Growing(np.int64, 0)
+        self._report_counts: Growing[np.int32] = Growing(np.int32, 0)
         self._report_steps: Growing[np.int64] = Growing(np.int64, 0)
         self._report_values: Growing[np.float64] = Growing(np.float64, math.nan)
         self.user_attrs: list[dict[str, Any] | None] = []
@@ -182,14 +200,17 @@ class FinishedTable:
         self.numbers.append(trial.number)
         self.trial_ids.append(trial.trial_id)
         self.states.append(state)
-        self.values.append(math.nan if values is None else values)
-        self.violation.append(violation)
+        if values is not None:
+            self.values.set(row, values)
         if violation == violation:
+            self.violation.set(row, violation)
             self.has_constraints = True
-        self.started.append(NOTHING if trial.started is None else trial.started)
-        self.completed.append(NOTHING if completed is None else completed)
+        if trial.started is not None:
+            self.started.set(row, trial.started)
+        if completed is not None:
+            self.completed.set(row, completed)
         self._append_params(row, trial)
-        self._append_reports(trial.intermediate_values)
+        self._append_reports(row, trial.intermediate_values)
         self.user_attrs.append(trial.user_attrs or None)
         self.system_attrs.append(trial.system_attrs or None)
         self.n = row + 1  # last: who reads meanwhile sees whole rows only
@@ -209,35 +230,37 @@ class FinishedTable:
                 column = columns[name] = ParamColumn()
             column.set(row, value, distributions[name])
 
-    def _append_reports(self, reports: dict[int, float]) -> None:
+    def _append_reports(self, row: int, reports: dict[int, float]) -> None:
         if reports:
             last = max(reports)
-            self.last_step.append(last)
-            self.last_value.append(reports[last])
+            self.last_step.set(row, last)
+            self.last_value.set(row, reports[last])
+            self._report_starts.set(row, self._report_steps.size)
+            self._report_counts.set(row, len(reports))
             self._report_steps.extend(list(reports), len(reports))
             self._report_values.extend(list(reports.values()), len(reports))
-        else:
-            self.last_step.append(NOTHING)
-            self.last_value.append(math.nan)
-        self._report_ends.append(self._report_steps.size)
 
     def reports(self, row: int) -> dict[int, float]:
         """Return the intermediate values of a row, by step, in the order of reporting."""
-        end = int(self._report_ends.data[row])
-        start = int(self._report_ends.data[row - 1]) if row else 0
+        if row >= self._report_counts.size:
+            return {}
+        start = int(self._report_starts.data[row])
+        end = start + int(self._report_counts.data[row])
         steps = self._report_steps.data[start:end].tolist()
         return dict(zip(steps, self._report_values.data[start:end].tolist(), strict=True))
 
     def row_values(self, row: int) -> tuple[float, ...] | None:
-        """Return the objective values of a row, or None."""
+        """Return the objective values of a row, or None if they are not all known."""
+        if row >= self.values.size:
+            return None
         values = self.values.data[row].tolist()
-        return None if values[0] != values[0] else tuple(values)
+        return None if any(value != value for value in values) else tuple(values)
 
     def trial(self, row: int) -> FinishedTrial:
         """Return all of one row."""
         names = self.layouts[self.layout.data[row]]
         columns = [self.columns[name] for name in names]
-        started, completed = int(self.started.data[row]), int(self.completed.data[row])
+        started, completed = self.started.get(row), self.completed.get(row)
         return FinishedTrial(
             number=int(self.numbers.data[row]),
             trial_id=int(self.trial_ids.data[row]),
@@ -248,6 +271,6 @@ class FinishedTable:
             intermediate_values=self.reports(row),
             user_attrs=self.user_attrs[row] or {},
             system_attrs=self.system_attrs[row] or {},
-            started=None if started == NOTHING else started,
-            completed=None if completed == NOTHING else completed,
+            started=None if started == NOTHING else int(started),
+            completed=None if completed == NOTHING else int(completed),
         )

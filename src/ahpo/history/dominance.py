@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = ("ParetoFront", "non_domination_ranks", "on_front")
 
+_BLOCK = 128  # rows that are compared with the front at once
+
 
 def _sorted_unique(
     losses: NDArray[np.float64],
@@ -38,14 +40,27 @@ def _front_of_sorted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
         if k == 1:
             front[1:] = False
         return front
-    left = np.arange(n)
-    rest = rows
-    while len(left):
-        # The first row left is dominated by none of those left, nor by a former first one.
-        front[left[0]] = True
-        free = np.any(rest < rest[0], axis=1)
-        left, rest = left[free], rest[free]
+    # Only an earlier row can dominate a later one, and if any does, one on the front does.
+    kept = rows[:0]
+    for start in range(0, n, _BLOCK):
+        block = rows[start : start + _BLOCK]
+        free = np.flatnonzero(~_covered(block, kept))
+        block = block[free]
+        below = (block[:, None] <= block).all(axis=2)
+        inner = ~np.triu(below, 1).any(axis=0)
+        front[start + free[inner]] = True
+        kept = np.concatenate((kept, block[inner]))
     return front
+
+
+def _covered(rows: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows are nowhere below some point of ``front``."""
+    covered = np.zeros((len(front), len(rows)), dtype=bool)
+    np.less_equal(front[:, :1], rows[:, 0], out=covered)
+    for column in range(1, rows.shape[1]):
+        covered &= front[:, column, None] <= rows[:, column]
+    result: NDArray[np.bool_] = covered.any(axis=0)
+    return result
 
 
 def on_front(losses: NDArray[np.float64]) -> NDArray[np.bool_]:

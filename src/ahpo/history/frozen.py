@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ahpo.history.records import FinishedTrial
+from ahpo.trials.checks import as_float_value, check_step
 from ahpo.trials.frozen import FrozenTrial
 
 __all__ = (
@@ -15,8 +16,8 @@ __all__ = (
     "frozen_trial",
     "record_of",
     "to_datetime",
+    "with_own_attrs",
 )
-
 
 
 def to_datetime(microseconds: int | None) -> datetime | None:
@@ -44,6 +45,15 @@ def copied(value: Any) -> Any:
     if isinstance(value, tuple) and type(value) is tuple:
         return tuple([copied(item) for item in value])
     return value
+
+
+def with_own_attrs(trial: FinishedTrial) -> FinishedTrial:
+    """Return a record with copies of the values of its attributes."""
+    if not trial.user_attrs and not trial.system_attrs:
+        return trial
+    return trial._replace(
+        user_attrs=copied(trial.user_attrs), system_attrs=copied(trial.system_attrs)
+    )
 
 
 def frozen_trial(trial: FinishedTrial) -> FrozenTrial:
@@ -84,16 +94,24 @@ def detached(trial: FrozenTrial) -> FrozenTrial:
 
 
 def record_of(trial: FrozenTrial) -> FinishedTrial:
-    """Return a `FrozenTrial` as a record that shares nothing mutable with it."""
+    """Return a `FrozenTrial` as a record that shares nothing mutable with it.
+
+    :raises TypeError: if a value is no number, or a step no int
+    :raises ValueError: if a step is out of range, or a parameter has no internal form
+    """
     distributions = dict(trial.distributions)
+    values = None if trial.values is None else [as_float_value(v, "values") for v in trial.values]
+    reports = trial.intermediate_values.items()
     return FinishedTrial(
         number=trial.number,
         trial_id=trial._trial_id,
         state=trial.state,
-        values=None if trial.values is None else tuple(trial.values),
+        values=None if values is None else tuple(values),
         params={n: distributions[n].to_internal_repr(v) for n, v in trial.params.items()},
         distributions=distributions,
-        intermediate_values=dict(trial.intermediate_values),
+        intermediate_values={
+            check_step(step): as_float_value(v, "intermediate_values") for step, v in reports
+        },
         user_attrs=copied(trial.user_attrs),
         system_attrs=copied(trial.system_attrs),
         started=from_datetime(trial.datetime_start),

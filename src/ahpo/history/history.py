@@ -1,13 +1,15 @@
 """One study in memory: facts in, columns and derived values out. Pure: no clock, lock or I/O.
 
 Whoever owns a history applies the facts one at a time (the storages do, under a lock); reading
-goes through a `View`, which needs none.
+goes through a `View`, which needs none. A trial on its way from waiting to running to finished is
+put into its new place before it leaves the old one, so that readers who look in this order find it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +31,7 @@ from ahpo.history.facts import (
     UserAttrSet,
     ValueReported,
 )
-from ahpo.history.frozen import frozen_trial
+from ahpo.history.frozen import frozen_trial, with_own_attrs
 from ahpo.history.index import Index
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.history.search_space import GroupTracker, IntersectionTracker
@@ -40,6 +42,16 @@ from ahpo.trials.frozen import FrozenTrial
 __all__ = ("History",)
 
 _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
+
+
+def _violation(system_attrs: dict[str, Any]) -> float:
+    if not system_attrs:
+        return math.nan
+    try:
+        return violation(system_attrs)
+    except (TypeError, ValueError):
+        # A user may put anything under these keys; it must not keep a trial from finishing.
+        return math.nan
 
 
 class History:
@@ -70,17 +82,21 @@ class History:
         self._row_of: dict[int, int] = {}
         self.known_distributions: dict[str, BaseDistribution] = {}
         self.intersections = {False: IntersectionTracker(), True: IntersectionTracker()}
+        # The two intersections as they are: without pruned trials, and with them.
+        self.spaces: tuple[dict[str, BaseDistribution], dict[str, BaseDistribution]] = ({}, {})
         self.group_trackers: dict[bool, GroupTracker] = {}
         self._forget_derived()
 
     def _forget_derived(self) -> None:
         self.cache: dict[Hashable, Any] = {}
-        self._indexes: dict[type[Index], Index] = {}
+        self._indexes: dict[Callable[[], Index], Index] = {}
         self._frozen: dict[int, FrozenTrial] = {}
+        # The lock under which the owner applies facts, if there is one: a replay must miss none.
+        self.guard: AbstractContextManager[Any] = nullcontext()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for derived in ("cache", "_indexes", "_frozen"):
+        for derived in ("cache", "_indexes", "_frozen", "guard"):
             del state[derived]
         return state
 
@@ -95,7 +111,8 @@ class History:
 
         :raises UpdateFinishedTrialError: if it would change a finished trial
         :raises KeyError: if there is no such trial
-        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones
+        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones, a
+            new trial has not the next number, or a change of state or the values are not legal
         """
         self._appliers[type(fact)](self, fact)
 
@@ -105,22 +122,23 @@ class History:
         :raises UpdateFinishedTrialError: if it has finished
         :raises KeyError: if there is no trial of that number
         """
-        trial = self.running.get(number) or self.waiting.get(number)
+        trial = self.waiting.get(number) or self.running.get(number)
         if trial is None:
             self._raise_not_open(number)
         return trial
 
     def _raise_not_open(self, number: int) -> Any:
-        row = self._row_of.get(number)
-        if row is None:
-            raise KeyError(f"The study has no trial of number {number!r}.")
-        state = TrialState(int(self.table.states.data[row]))
+        state = TrialState(int(self.table.states.data[self._row(number)]))
         raise UpdateFinishedTrialError(
             f"Trial#{number} has already finished as {state.name} and can not be updated."
         )
 
     def _create(self, fact: TrialCreated) -> None:
         number, trial_id, state, at = fact
+        if number != self.n_trials:
+            raise ValueError(f"The next trial has the number {self.n_trials}, not {number!r}.")
+        if state is not _RUNNING and state is not _WAITING:
+            raise ValueError(f"A new trial must be RUNNING or WAITING, but it is {state!r}.")
         trial = OpenTrial(number, trial_id, state, at)
         (self.running if state is _RUNNING else self.waiting)[number] = trial
         self.n_trials += 1
@@ -130,10 +148,10 @@ class History:
     def _start(self, fact: TrialStarted) -> None:
         trial = self.open_trial(fact.number)
         self._check_change(trial, _RUNNING)
-        del self.waiting[fact.number]
         trial.state = _RUNNING
         trial.started = fact.at
         self.running[fact.number] = trial
+        del self.waiting[fact.number]
         if fact.at is not None and (self.first_started is None or fact.at < self.first_started):
             self.first_started = fact.at
 
@@ -143,9 +161,36 @@ class History:
         if known is not None and known is not distribution and known != distribution:
             check_distribution_compatibility(known, distribution)
 
+    def check_new(self, trials: Sequence[FinishedTrial]) -> None:
+        """Check that all of these trials can be added, whatever their numbers.
+
+        :raises ValueError: if a parameter's distribution does not fit the study's earlier ones or
+            that of another of the trials, or there are too many or too few values
+        """
+        new: dict[str, BaseDistribution] = {}
+        for trial in trials:
+            if trial.values is not None:
+                self._check_values("A trial to add", trial.values)
+            for name, distribution in trial.distributions.items():
+                self.check_param(name, distribution)
+                other = new.setdefault(name, distribution)
+                if other is not distribution:
+                    check_distribution_compatibility(other, distribution)
+
     def _set_param(self, fact: ParamSet) -> None:
         number, name, value, distribution = fact
-        trial = self.running.get(number) or self.open_trial(number)
+        self.set_param(self.open_trial(number), name, value, distribution)
+
+    def set_param(
+        self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
+    ) -> None:
+        """Do what a `ParamSet` does, without one, for a trial whose record is at hand.
+
+        :raises UpdateFinishedTrialError: if the trial has finished
+        :raises ValueError: if the distribution does not fit the study's earlier ones
+        """
+        if trial.finished:
+            self._raise_not_open(trial.number)
         known = self.known_distributions.setdefault(name, distribution)
         if known is not distribution and known != distribution:
             check_distribution_compatibility(known, distribution)
@@ -166,7 +211,9 @@ class History:
             index.attribute(fact.number, fact.key, fact.value)
 
     def _set_constraint(self, fact: ConstraintSet) -> None:
-        self.open_trial(fact.number).system_attrs[CONSTRAINT_PREFIX + fact.key] = fact.value
+        self._set_system_attr(
+            SystemAttrSet(fact.number, CONSTRAINT_PREFIX + fact.key, fact.value)
+        )
 
     def _check_change(self, trial: OpenTrial, state: TrialState) -> None:
         if state not in LEGAL_CHANGES[trial.state]:
@@ -174,20 +221,25 @@ class History:
                 f"Trial#{trial.number} is {trial.state.name}: it can not become {state.name}."
             )
 
+    def _check_values(self, who: str, values: tuple[float, ...]) -> None:
+        if len(values) != len(self.directions):
+            raise ValueError(
+                f"{who} has {len(values)} values, "
+                f"but the study has {len(self.directions)} objectives."
+            )
+
     def _finish(self, fact: TrialFinished) -> None:
         number, state, values, at = fact
         trial = self.running.get(number) or self.open_trial(number)
         self._check_change(trial, state)
-        if values is not None and len(values) != len(self.directions):
-            raise ValueError(
-                f"Trial#{number} has {len(values)} values, "
-                f"but the study has {len(self.directions)} objectives."
-            )
-        row = self.table.append(
-            trial, state, values, at, violation(trial.system_attrs) if trial.system_attrs else math.nan
-        )
+        if state is _RUNNING:
+            raise ValueError(f"Trial#{number} can not finish as RUNNING.")
+        if values is not None:
+            self._check_values(f"Trial#{number}", values)
+        row = self.table.append(trial, state, values, at, _violation(trial.system_attrs))
         self._row_of[number] = row
         (self.running if trial.state is _RUNNING else self.waiting).pop(number)
+        trial.finished = True
         if state is TrialState.COMPLETE:
             self._update_best(number, values, row)
         if state is not TrialState.FAIL:
@@ -198,13 +250,16 @@ class History:
                 index.finished(finished)
 
     def _update_best(self, number: int, values: tuple[float, ...] | None, row: int) -> None:
-        if values is None or self.table.violation.data[row] > 0:
+        if values is None or self.table.violation.get(row) > 0:
             return
         if self.front is not None:
             losses = tuple(s * v for s, v in zip(self._signs, values, strict=True))
-            self.front.add(number, losses)
+            if not any(loss != loss for loss in losses):
+                self.front.add(number, losses)
             return
         loss = self._signs[0] * values[0]
+        if loss != loss:
+            return
         if loss < self._best_loss or self.best_number is None:
             self._best_loss = loss
             self.best_number = number
@@ -218,6 +273,7 @@ class History:
         for include_pruned, tracker in self.group_trackers.items():
             if complete or include_pruned:
                 tracker.add(trial.distributions)
+        self.spaces = (self.intersections[False].space(), self.intersections[True].space())
 
     def _set_study_user_attr(self, fact: StudyUserAttrSet) -> None:
         self.user_attrs[fact.key] = fact.value
@@ -255,25 +311,31 @@ class History:
 
         :raises KeyError: if there is no trial of that number
         """
+        trial = self.waiting.get(number) or self.running.get(number)
+        if trial is not None:
+            return trial.state
+        return TrialState(int(self.table.states.data[self._row(number)]))
+
+    def _row(self, number: int) -> int:
         row = self._row_of.get(number)
-        if row is not None:
-            return TrialState(int(self.table.states.data[row]))
-        return self.open_trial(number).state
+        if row is None:
+            raise KeyError(f"The study has no trial of number {number!r}.")
+        return row
 
     def numbers(self, states: Container[TrialState] | None = None) -> list[int]:
         """Return the numbers of the trials in these states (None: all), ascending."""
         if states is None:
             return list(range(self.n_trials))
         table = self.table
-        found = [
+        found = {
             trial.number
-            for trial in (*self.running.values(), *self.waiting.values())
+            for trial in (*self.waiting.values(), *self.running.values())
             if trial.state in states
-        ]
+        }
         final = [state for state in TrialState if state.is_finished() and state in states]
         if final:
             n = table.n
-            found += table.numbers.rows(n)[np.isin(table.states.rows(n), final)].tolist()
+            found.update(table.numbers.rows(n)[np.isin(table.states.rows(n), final)].tolist())
         return sorted(found)
 
     def best_numbers(self) -> list[int]:
@@ -291,49 +353,63 @@ class History:
 
         :raises KeyError: if there is no trial of that number
         """
-        row = self._row_of.get(number)
-        return self.open_trial(number).record() if row is None else self.table.trial(row)
+        trial = self.waiting.get(number) or self.running.get(number)
+        return self.table.trial(self._row(number)) if trial is None else trial.record()
 
     def frozen(self, number: int) -> FrozenTrial:
-        """Return a trial as a new `FrozenTrial`.
+        """Return a trial as a new `FrozenTrial`, which may be changed.
 
         :raises KeyError: if there is no trial of that number
         """
-        return frozen_trial(self.record(number))
+        return frozen_trial(with_own_attrs(self.record(number)))
 
     def shared_frozen(self, number: int) -> FrozenTrial:
         """Return a trial as a `FrozenTrial` that is kept, and shared by all, once it has finished."""
         trial = self._frozen.get(number)
         if trial is None:
-            trial = self.frozen(number)
+            trial = frozen_trial(self.record(number))
             if trial.state.is_finished():
                 self._frozen[number] = trial
         return trial
 
-    def index(self, kind: type[Index]) -> Index:
-        """Return the live index of a kind, which is made by a replay when first asked for."""
+    def index(self, kind: Callable[[], Index]) -> Index:
+        """Return the live index of a kind, which is made by a replay when first asked for.
+
+        A kind is a class of indexes, or anything hashable that makes one.
+        """
         index = self._indexes.get(kind)
         if index is None:
-            index = kind()
-            for row in range(self.table.n):
-                trial = self.table.trial(row)
-                for key, value in trial.system_attrs.items():
-                    index.attribute(trial.number, key, value)
-                index.finished(trial)
-            for opened in (*self.running.values(), *self.waiting.values()):
-                for key, value in list(opened.system_attrs.items()):
-                    index.attribute(opened.number, key, value)
-            self._indexes[kind] = index
+            with self.guard:
+                index = self._indexes.get(kind)
+                if index is None:
+                    index = self._indexes[kind] = self._replayed(kind())
+        return index
+
+    def _replayed(self, index: Index) -> Index:
+        for row in range(self.table.n):
+            trial = self.table.trial(row)
+            for key, value in trial.system_attrs.items():
+                index.attribute(trial.number, key, value)
+            index.finished(trial)
+        for opened in (*self.running.values(), *self.waiting.values()):
+            for key, value in opened.system_attrs.items():
+                index.attribute(opened.number, key, value)
         return index
 
     def groups(self, include_pruned: bool) -> GroupTracker:
         """Return the tracker of parameter groups, which is made by a replay when first asked for."""
         tracker = self.group_trackers.get(include_pruned)
         if tracker is None:
-            tracker = GroupTracker()
-            for row in range(self.table.n):
-                state = self.table.states.data[row]
-                if state == TrialState.COMPLETE or (include_pruned and state == TrialState.PRUNED):
-                    tracker.add(self.table.trial(row).distributions)
-            self.group_trackers[include_pruned] = tracker
+            with self.guard:
+                tracker = self.group_trackers.get(include_pruned)
+                if tracker is None:
+                    tracker = self.group_trackers[include_pruned] = self._grouped(include_pruned)
+        return tracker
+
+    def _grouped(self, include_pruned: bool) -> GroupTracker:
+        tracker = GroupTracker()
+        for row in range(self.table.n):
+            state = self.table.states.data[row]
+            if state == TrialState.COMPLETE or (include_pruned and state == TrialState.PRUNED):
+                tracker.add(self.table.trial(row).distributions)
         return tracker

@@ -19,7 +19,7 @@ __all__ = ("Index",)
 class Index:
     """Derive data from the facts of a study, one fact at a time.
 
-    Subclasses take no arguments and override what they need; both methods do nothing by default.
+    Subclasses override what they need; both methods do nothing by default.
     """
 
     def finished(self, row: FinishedTrial) -> None:

@@ -16,10 +16,12 @@ class OpenTrial:
     Another thread may add to the dicts meanwhile: read them by ``get``, or copy them first.
     ``params`` and ``proposal`` are in internal representation; the proposal is what a sampler
     chose jointly when the trial was asked for, whether or not the objective has asked for it yet.
+    ``finished`` is set when the history has no open trial of that number any more.
     """
 
     __slots__ = (
         "distributions",
+        "finished",
         "intermediate_values",
         "number",
         "params",
@@ -36,6 +38,7 @@ class OpenTrial:
         self.trial_id = trial_id
         self.state = state
         self.started = started
+        self.finished = False
         self.params: dict[str, float] = {}
         self.distributions: dict[str, BaseDistribution] = {}
         self.proposal: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -27,11 +27,12 @@ class View:
     change. Taking a view is O(1). Arrays are read-only.
     """
 
-    __slots__ = ("_history", "_rows", "n", "n_trials")
+    __slots__ = ("_history", "_rows", "_spaces", "n", "n_trials")
 
     def __init__(self, history: History, rows: NDArray[np.int64] | None = None) -> None:
         self._history = history
         self._rows = rows
+        self._spaces = history.spaces
         self.n = history.table.n if rows is None else len(rows)
         self.n_trials = history.n_trials
 
@@ -138,7 +139,7 @@ class View:
     def intersection(self, include_pruned: bool = False) -> dict[str, BaseDistribution]:
         """Return the parameters that all finished trials have with the same distribution."""
         if self._rows is None:
-            return self._history.intersections[include_pruned].space()
+            return self._spaces[include_pruned]
         tracker = IntersectionTracker()
         for distributions in self._distributions(include_pruned):
             tracker.add(distributions)
@@ -156,7 +157,9 @@ class View:
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> View:
         """Return the view with some of its rows only, by a mask or by positions."""
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, np.int64)
-        return View(self._history, chosen if self._rows is None else self._rows[chosen])
+        view = View(self._history, chosen if self._rows is None else self._rows[chosen])
+        view.n_trials = self.n_trials
+        return view
 
     @property
     def whole(self) -> bool:
@@ -168,6 +171,9 @@ class View:
         """Return the dict for data derived from the first rows; a new one if rows are selected."""
         return self._history.cache if self._rows is None else {}
 
-    def index(self, kind: type[I]) -> I:
-        """Return the live index of a kind over the whole history."""
+    def index(self, kind: Callable[[], I]) -> I:
+        """Return the live index of a kind over the whole history.
+
+        A kind is a class of indexes, or anything hashable that makes one.
+        """
         return cast("I", self._history.index(kind))

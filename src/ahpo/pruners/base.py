@@ -31,18 +31,22 @@ class Progress(Protocol):
     @property
     def number(self) -> int:
         """The number of the trial."""
+        ...
 
     @property
     def intermediate_values(self) -> dict[int, float]:
         """The reported values by step, in the order of the reports."""
+        ...
 
     @property
     def system_attrs(self) -> dict[str, Any]:
         """What has been recorded on the trial."""
+        ...
 
     @property
     def last_step(self) -> int | None:
         """The largest reported step, or None."""
+        ...
 
 
 class BasePruner(ABC):

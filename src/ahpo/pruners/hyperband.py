@@ -116,7 +116,9 @@ class HyperbandPruner(ArrayPruner):
     ) -> None:
         check_halving(min_resource, reduction_factor, bootstrap_count)
         if max_resource != "auto" and not isinstance(max_resource, int):
-            raise ValueError(f"`max_resource` must be 'auto' or an int, but it is {max_resource!r}.")
+            raise ValueError(
+                f"`max_resource` must be 'auto' or an int, but it is {max_resource!r}."
+            )
         if isinstance(max_resource, int) and max_resource < 1:
             raise ValueError(f"`max_resource` must be at least 1, but it is {max_resource}.")
         if bootstrap_count > 0 and max_resource == "auto":

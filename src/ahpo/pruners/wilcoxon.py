@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ahpo.pruners.base import KEEP, PRUNE, ArrayPruner, Decision, Progress
+from ahpo.pruners.signed_rank import p_value_of_increase
 from ahpo.states import StudyDirection
 
 if TYPE_CHECKING:
@@ -91,11 +92,5 @@ class WilcoxonPruner(ArrayPruner):
             )
         if len(shared) < max(_MIN_PAIRS, self._n_startup_steps):
             return False
-        from scipy.stats import wilcoxon
-
-        differences = np.array([own[step] - best[step] for step in shared])
-        # "zsplit" lets pairs without a difference count half for either side.
-        result = wilcoxon(
-            differences, alternative="less" if maximize else "greater", zero_method="zsplit"
-        )
-        return bool(result.pvalue < self._p_threshold)
+        worse = np.array([own[step] - best[step] for step in shared])
+        return p_value_of_increase(-worse if maximize else worse) < self._p_threshold

@@ -7,6 +7,7 @@ from ahpo.samplers.brute_force import BruteForceSampler
 from ahpo.samplers.grid import GridSampler
 from ahpo.samplers.partial_fixed import PartialFixedSampler
 from ahpo.samplers.random import RandomSampler
+from ahpo.samplers.tpe import TPESampler
 
 __all__ = (
     "BaseSampler",
@@ -14,4 +15,5 @@ __all__ = (
     "GridSampler",
     "PartialFixedSampler",
     "RandomSampler",
+    "TPESampler",
 )

@@ -84,9 +84,7 @@ class PartialFixedSampler(BaseSampler):
         if param_name in self._fixed_params:
             self._fixed_value(param_name, param_distribution)
             return self._fixed_params[param_name]
-        return self._base_sampler.sample_independent(
-            study, trial, param_name, param_distribution
-        )
+        return self._base_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: BaseStudy, trial: FrozenTrial) -> None:
         """Let the base sampler prepare for the trial."""

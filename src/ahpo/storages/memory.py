@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import DuplicatedStudyError
 from ahpo.history.facts import Fact, TrialCreated, TrialFinished, TrialStarted, trial_facts
 from ahpo.history.history import History
-from ahpo.history.records import FinishedTrial
+from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.protocol import Storage, StudyStore
 
@@ -24,7 +25,7 @@ class _MemoryStore(StudyStore):
         self.study_id = study_id
         self.history = history
         self._next_trial_id = next_trial_id
-        self._lock = threading.Lock()
+        self._lock = history.guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -33,17 +34,23 @@ class _MemoryStore(StudyStore):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = self.history.guard = threading.Lock()
 
     def record(self, fact: Fact) -> None:
         with self._lock:
             self.history.apply(fact)
 
+    def record_param(
+        self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
+    ) -> None:
+        with self._lock:
+            self.history.set_param(trial, name, value, distribution)
+
     async def start(self, at: int) -> int:
         with self._lock:
             history = self.history
             if history.waiting:
-                number = min(history.waiting)
+                number = next(iter(history.waiting))  # they came by number
                 history.apply(TrialStarted(number, at))
             else:
                 number = history.n_trials
@@ -54,9 +61,7 @@ class _MemoryStore(StudyStore):
     async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
         with self._lock:
             history = self.history
-            for trial in trials:
-                for name, distribution in trial.distributions.items():
-                    history.check_param(name, distribution)
+            history.check_new(trials)
             first = history.n_trials
             for number, trial in enumerate(trials, first):
                 placed = trial._replace(number=number, trial_id=self._next_trial_id())

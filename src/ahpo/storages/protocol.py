@@ -10,9 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from ahpo.history.facts import Fact, TrialFinished
+from ahpo.distributions import BaseDistribution
+from ahpo.history.facts import Fact, ParamSet, TrialFinished
 from ahpo.history.history import History
-from ahpo.history.records import FinishedTrial
+from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import StudyDirection
 
 __all__ = ("Storage", "StudyStore")
@@ -39,6 +40,18 @@ class StudyStore(ABC):
         :raises KeyError: if there is no such trial
         :raises ValueError: if a parameter's distribution does not fit the study's earlier ones
         """
+
+    def record_param(
+        self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
+    ) -> None:
+        """Record a `ParamSet` of a trial whose record is at hand.
+
+        The most frequent fact by far: a store that keeps no facts need not make one.
+
+        :raises UpdateFinishedTrialError: if the trial has finished
+        :raises ValueError: if the distribution does not fit the study's earlier ones
+        """
+        self.record(ParamSet(trial.number, name, value, distribution))
 
     @abstractmethod
     async def start(self, at: int) -> int:

@@ -19,13 +19,14 @@ __all__ = ("BaseTrial", "warn_old_name")
 class BaseTrial(ABC):
     """Be the base of the trials.
 
-    A subclass gives the abstract members, and either ``_suggest``, from which all ``suggest_*``
-    follow, or these themselves; constraints are system attributes, which it reads and sets.
+    A subclass gives the abstract members, and either ``_suggest_value``, from which all
+    ``suggest_*`` follow, or these themselves; constraints are system attributes, which it reads
+    and sets.
     """
 
     __slots__ = ()
 
-    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+    def _suggest_value(self, name: str, distribution: BaseDistribution) -> Any:
         """Return the value, in its external form, of a parameter with this distribution."""
         raise NotImplementedError
 
@@ -43,7 +44,7 @@ class BaseTrial(ABC):
         :raises ValueError: if the arguments describe no range, or if the parameter was suggested
             before with another kind of distribution.
         """
-        value: float = self._suggest(name, FloatDistribution(low, high, log=log, step=step))
+        value: float = self._suggest_value(name, FloatDistribution(low, high, log=log, step=step))
         return value
 
     def suggest_int(
@@ -60,7 +61,7 @@ class BaseTrial(ABC):
         :raises ValueError: if the arguments describe no range, or if the parameter was suggested
             before with another kind of distribution.
         """
-        return int(self._suggest(name, IntDistribution(low, high, log=log, step=step)))
+        return int(self._suggest_value(name, IntDistribution(low, high, log=log, step=step)))
 
     @overload
     def suggest_categorical(self, name: str, choices: Sequence[None]) -> None: ...
@@ -86,7 +87,7 @@ class BaseTrial(ABC):
             order, in each trial.
         :raises ValueError: if there are no choices, or other ones than before.
         """
-        value: CategoricalChoiceType = self._suggest(name, CategoricalDistribution(choices))
+        value: CategoricalChoiceType = self._suggest_value(name, CategoricalDistribution(choices))
         return value
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:

@@ -28,7 +28,7 @@ def check_step(step: Any) -> int:
     """Return the step of a report as int() makes it.
 
     :raises TypeError: if int() refuses it.
-    :raises ValueError: if it is negative.
+    :raises ValueError: if it is negative, or too large for 64 bits.
     """
     if type(step) is not int:
         try:
@@ -39,6 +39,8 @@ def check_step(step: Any) -> int:
             ) from None
     if step < 0:
         raise ValueError(f"`step` must not be negative, but it is {step}.")
+    if step >= 2**63:
+        raise ValueError(f"`step` must be below 2**63, but it is {step}.")
     return step  # type: ignore[no-any-return]
 
 

@@ -42,7 +42,7 @@ class FixedTrial(BaseTrial):
         self._datetime_start = datetime.now()
         self._number = number
 
-    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+    def _suggest_value(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._given:
             raise ValueError(
                 f"The parameter {name!r} must be given to FixedTrial, which has "

@@ -149,7 +149,7 @@ class FrozenTrial(BaseTrial):
     def _set_system_attr(self, key: str, value: Any) -> None:
         self.system_attrs[key] = value
 
-    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+    def _suggest_value(self, name: str, distribution: BaseDistribution) -> Any:
         try:
             value = self.params[name]
         except KeyError:

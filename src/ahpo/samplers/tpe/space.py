@@ -22,7 +22,7 @@ from ahpo.distributions import (
     IntDistribution,
 )
 
-__all__ = ("Candidates", "UnitSpace")
+__all__ = ("Candidates", "UnitSpace", "learnable")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -123,10 +123,7 @@ class UnitSpace:
             if unit is raw:
                 unit = raw.copy()
             unit[self._log] = np.log(unit[self._log])
-        return (unit - self._start_of(unit)) * self._scale, choice, inside
-
-    def _start_of(self, unit: Floats) -> Floats:
-        return self._start
+        return (unit - self._start) * self._scale, choice, inside
 
     def snap(self, unit: Floats, choice: Ints) -> Candidates:
         """Return the candidates in whose cells points lie: unit (m, dn), choice (m, dc)."""
@@ -176,6 +173,15 @@ class UnitSpace:
         """Return which values of a discrete numeric parameter coordinates belong to."""
         inner = self.cell_edges(axis)[1:-1]
         return np.searchsorted(inner, unit, side="right").astype(np.intp)
+
+
+def learnable(distribution: BaseDistribution) -> bool:
+    """Tell whether a parameter has several values, and a range that unit coordinates can span."""
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        start, end, _ = _range(distribution)
+        span = end - start
+        return not distribution.single() and 1e-300 < span < 1e300
+    return not distribution.single()
 
 
 def _range(distribution: FloatDistribution | IntDistribution) -> tuple[float, float, int]:

@@ -1,0 +1,153 @@
+"""The finished and the running trials as points of a unit space.
+
+Both are kept in the cache of a view. What is there is never changed, only replaced by something
+with more rows, and arrays are only written beyond the rows that anybody may read. So threads that
+meet here do the same work twice at worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ahpo.distributions import BaseDistribution
+from ahpo.history.records import OpenTrial
+from ahpo.history.view import View
+from ahpo.samplers.tpe.space import Floats, Ints, UnitSpace
+from ahpo.states import TrialState
+
+__all__ = ("Pending", "UnitRows", "pending_trials", "unit_rows")
+
+_FAIL = int(TrialState.FAIL)
+_FIRST_CAPACITY = 64
+_FIXED_PARAMS = "fixed_params"  # the system attribute of enqueued trials
+
+
+class UnitRows(NamedTuple):
+    """Hold the first ``n`` rows of a view; columns from ``n`` on are spare room.
+
+    ``unit``: (dn, capacity); ``choice``: (dc, capacity); ``usable``: (capacity,), rows that have
+    all parameters in range and did not fail. The coordinates of the others mean nothing.
+    """
+
+    space: UnitSpace
+    n: int
+    unit: Floats
+    choice: Ints
+    usable: NDArray[np.bool_]
+
+
+def _empty(space: UnitSpace, capacity: int) -> UnitRows:
+    return UnitRows(
+        space,
+        0,
+        np.empty((len(space.numeric), capacity)),
+        np.empty((len(space.choice), capacity), dtype=np.intp),
+        np.empty(capacity, dtype=bool),
+    )
+
+
+def unit_rows(
+    view: View, cache: dict[Hashable, Any], space: dict[str, BaseDistribution]
+) -> UnitRows:
+    """Return at least the rows of ``view``, encoded once per row and kept in ``cache``."""
+    key = ("tpe", "rows", *space)
+    rows: UnitRows | None = cache.get(key)
+    # Comparing tuples looks for identical items first: no distribution is compared by value.
+    if rows is None or rows.space.distributions != tuple(space.values()):
+        rows = _empty(UnitSpace(space), max(_FIRST_CAPACITY, view.n + view.n // 4))
+    if rows.n < view.n:
+        rows = _extended(rows, view)
+        cache[key] = rows
+    return rows
+
+
+def _extended(rows: UnitRows, view: View) -> UnitRows:
+    start, end = rows.n, view.n
+    space, _, unit, choice, usable = rows
+    if end > len(usable):
+        _, _, unit, choice, usable = _empty(space, 2 * end)
+        unit[:, :start] = rows.unit[:, :start]
+        choice[:, :start] = rows.choice[:, :start]
+        usable[:start] = rows.usable[:start]
+    raw = np.empty((len(space.names), end - start))
+    for position, name in enumerate(space.names):
+        raw[position] = view.column(name)[start:end]
+    unit[:, start:end], choice[:, start:end], inside = space.encode(raw)
+    np.logical_and(inside, view.states[start:end] != _FAIL, out=usable[start:end])
+    return UnitRows(space, end, unit, choice, usable)
+
+
+class Pending(NamedTuple):
+    """Hold running trials: their numbers with their columns, unit (dn, p) and choice (dc, p)."""
+
+    space: UnitSpace
+    columns: dict[int, int]
+    unit: Floats
+    choice: Ints
+
+    @classmethod
+    def none(cls, space: UnitSpace) -> Pending:
+        """Return no trials."""
+        return cls(space, {}, np.empty((len(space.numeric), 0)), np.empty((len(space.choice), 0), np.intp))
+
+
+def pending_trials(
+    view: View, cache: dict[Hashable, Any], space: UnitSpace, number: int
+) -> Pending:
+    """Return the running trials, but for ``number``, whose parameters of ``space`` are known."""
+    key = ("tpe", "pending", *space.names)
+    known: Pending | None = cache.get(key)
+    if known is None or known.space is not space:
+        known = Pending.none(space)
+    columns = known.columns
+    kept: list[int] = []
+    kept_numbers: list[int] = []
+    added: list[list[float]] = []
+    added_numbers: list[int] = []
+    for trial in view.running():
+        if trial.number == number:
+            continue
+        column = columns.get(trial.number)
+        if column is not None:
+            kept.append(column)
+            kept_numbers.append(trial.number)
+            continue
+        point = _point(trial, space.names)
+        if point is not None:
+            added.append(point)
+            added_numbers.append(trial.number)
+    if not added and len(kept) == len(columns):
+        return known
+    unit, choice = known.unit[:, kept], known.choice[:, kept]
+    if added:
+        new_unit, new_choice, inside = space.encode(np.array(added).T)
+        if not inside.all():
+            # Enqueued out of range: the trial teaches nothing about this space.
+            new_unit, new_choice = new_unit[:, inside], new_choice[:, inside]
+            added_numbers = [n for n, ok in zip(added_numbers, inside.tolist(), strict=True) if ok]
+        unit = np.concatenate((unit, new_unit), axis=1)
+        choice = np.concatenate((choice, new_choice), axis=1)
+    numbers = (*kept_numbers, *added_numbers)
+    result = Pending(space, {n: column for column, n in enumerate(numbers)}, unit, choice)
+    cache[key] = result
+    return result
+
+
+def _point(trial: OpenTrial, names: Iterable[str]) -> list[float] | None:
+    """Return the values of a running trial, suggested or about to be; None if one is unknown."""
+    params, proposal = trial.params, trial.proposal
+    # What was enqueued overrules the proposal when it is suggested, and not before.
+    sure = not trial.system_attrs or _FIXED_PARAMS not in trial.system_attrs
+    point: list[float] = []
+    for name in names:
+        value = params.get(name)
+        if value is None and sure:
+            value = proposal.get(name)
+        if value is None:
+            return None
+        point.append(value)
+    return point
