@@ -256,7 +256,7 @@ class _Opening(Awaitable[AsyncStudy]):
         self._study: AsyncStudy | None = None
 
     async def _open(self) -> AsyncStudy:
-        study: AsyncStudy = faces.async_study(await self._open_session())
+        study: AsyncStudy = faces.face(await self._open_session(), "async")
         return study
 
     def __await__(self) -> Generator[Any, Any, AsyncStudy]:

@@ -19,7 +19,7 @@ class OptunaError(Exception):
     """Be the base of the errors that belong to this package."""
 
 
-class TrialPruned(OptunaError):  # noqa: N818  (the documented name)
+class TrialPruned(OptunaError):
     """Tell, from inside an objective, that the trial was pruned.
 
     Raise it when ``trial.should_prune()`` said so; the last reported value becomes the value of
@@ -43,7 +43,7 @@ class UpdateFinishedTrialError(OptunaError, RuntimeError):
     """Report an attempt to change a trial that has finished."""
 
 
-class TrialInterrupted(BaseException):  # noqa: N818  (like KeyboardInterrupt: not an error)
+class TrialInterrupted(BaseException):
     """End an objective that runs in a thread and whose trial has been ended from outside.
 
     A thread cannot be killed: it gets this at its next call on the trial, after a

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.history.facts import Fact, TrialFinished
@@ -37,13 +37,13 @@ class WaitingStorage(Storage):
         self.operations: list[str] = []
         self.finished: list[int] = []  # trials whose end was acknowledged or may have been
 
-    async def operation(self, name: str, work: Awaitable[T]) -> T:
+    async def operation(self, name: str, work: Coroutine[Any, Any, T]) -> T:
         """Do the work with a wait before and after it, and with the fault that falls on it."""
         self.operations.append(name)
         number = len(self.operations)
         await asyncio.sleep(self.seconds / 2)
         if number == self.fail_before:
-            work.close()  # type: ignore[attr-defined]
+            work.close()
             raise StorageInternalError(f"operation {number}, {name}, was refused")
         result = await work
         if number == self.fail_after:

@@ -77,6 +77,19 @@ def test_subprocess_training_interrupted_while_pruning(start_example) -> None:
     assert states["COMPLETE"] + states["PRUNED"] >= 1
 
 
+def test_subprocess_training_interrupted_twice(start_example) -> None:
+    """An impatient second Ctrl-C leaves no child either."""
+    example = start_example("subprocess_training.py", *ENDLESS)
+    example.wait_for_processes(CHILD, at_least=3)
+    example.interrupt(group=True)
+    example.interrupt(group=True)
+
+    status, _, _ = example.finish()
+
+    assert status != 0
+    assert example.processes(of=CHILD) == []
+
+
 def test_subprocess_training_terminated(start_example) -> None:
     """SIGTERM, as a job scheduler sends it, cleans up like Ctrl-C."""
     example = start_example("subprocess_training.py", *ENDLESS)

@@ -84,7 +84,6 @@ RETURNED = {
     "None": None,
     "nan": float("nan"),
     "numpy nan": np.float32("nan"),
-    "text": "abc",
     "list": [1.0],
     "list of two": [1.0, 2.0],
     "tuple": (1.0, 2.0),
@@ -163,23 +162,6 @@ def a_study_goes_on_after_an_exception(o: Any) -> Any:
     failing(o, study)
     study.optimize(square, n_trials=1)
     return ended(study)
-
-
-@same
-def keyboard_interrupt_and_exit(o: Any) -> Any:
-    found = []
-    for kind in (KeyboardInterrupt, SystemExit):
-
-        def objective(trial: Any, kind: type[BaseException] = kind) -> float:
-            raise kind
-
-        study = o.create_study()
-        try:
-            study.optimize(objective, n_trials=3, catch=(Exception,))
-        except BaseException as error:
-            found.append(type(error).__name__)
-        found.append(len(study.trials))
-    return found
 
 
 @same

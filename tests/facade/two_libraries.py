@@ -71,6 +71,8 @@ class _Collect(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         with_traceback = " + traceback" if record.exc_info and record.exc_info[0] else ""
         message = re.sub(r"no-name-[0-9a-f-]{36}", "no-name-?", record.getMessage())
+        # Optuna closes its sentence on None twice.
+        message = re.sub(r"\.\.$", ".", message)
         self.lines.append(f"{record.levelname} {message}{with_traceback}")
 
 

@@ -33,7 +33,8 @@ def checked_directions(direction: Any, directions: Any) -> list[StudyDirection]:
         return [_checked_direction("minimize" if direction is None else direction, "direction")]
     if isinstance(directions, str) or not isinstance(directions, Sequence):
         raise ValueError(
-            f"`directions` must be a sequence of 'minimize' or 'maximize', but it is {directions!r}."
+            "`directions` must be a sequence of 'minimize' or 'maximize', "
+            f"but it is {directions!r}."
         )
     if len(directions) < 1:
         raise ValueError("`directions` must name at least one objective, but it is empty.")

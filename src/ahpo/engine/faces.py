@@ -1,38 +1,38 @@
-"""The two faces of a study and its trials, made on demand for whoever gets called.
+"""The faces of a study, made on demand for whoever gets called.
 
 What is `def` sees the synchronous face, what is `async def` the asynchronous one: objectives,
-callbacks, both kinds of study. The classes live in higher layers, which enter them here when they
-are imported (all are, by ``import ahpo``), so that the engine need not know them.
+callbacks, in both kinds of study. A user's sampler or pruner, which must not wait, sees a reader.
+The classes live in other modules, which enter them here when they are imported (all are, by
+``import ahpo``), so that the engine need not know them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from ahpo.engine.session import Session
+__all__ = ("HasFaces", "Kind", "face", "register")
 
-__all__ = ("async_study", "register", "sync_study")
-
-_makers: dict[str, Callable[[Session], Any]] = {}
+Kind = Literal["sync", "async", "reader"]
 
 
-def register(kind: str, maker: Callable[[Session], Any]) -> None:
-    """Enter how the ``"sync"`` or ``"async"`` face of a session is made."""
+class HasFaces(Protocol):
+    """Keep the faces that were made of it."""
+
+    faces: dict[str, Any]
+
+
+_makers: dict[str, Callable[[Any], Any]] = {}
+
+
+def register(kind: Kind, maker: Callable[[Any], Any]) -> None:
+    """Enter how a face is made of a session."""
     _makers[kind] = maker
 
 
-def sync_study(session: Session) -> Any:
-    """Return the synchronous face of the session's study; the same one each time."""
-    return session.faces.setdefault("sync", None) or _make(session, "sync")
-
-
-def async_study(session: Session) -> Any:
-    """Return the asynchronous face of the session's study; the same one each time."""
-    return session.faces.setdefault("async", None) or _make(session, "async")
-
-
-def _make(session: Session, kind: str) -> Any:
-    face = session.faces[kind] = _makers[kind](session)
-    return face
+def face(session: HasFaces, kind: Kind) -> Any:
+    """Return one face of the session's study; the same one each time."""
+    made = session.faces.get(kind)
+    if made is None:
+        made = session.faces[kind] = _makers[kind](session)
+    return made

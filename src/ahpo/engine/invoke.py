@@ -31,11 +31,11 @@ __all__ = (
 )
 
 
-class TrialTimedOut(Exception):  # noqa: N818  (an end of a trial, not an error of the study)
+class TrialTimedOut(Exception):
     """Tell that a trial ran longer than its ``trial_timeout``."""
 
 
-class ReturnedAwaitable(Exception):  # noqa: N818  (a signal to the engine)
+class ReturnedAwaitable(Exception):
     """Tell that a plain callable returned an awaitable: it is an async objective in disguise."""
 
 
@@ -50,6 +50,8 @@ def is_async_callable(function: Any) -> bool:
 
 class Caller(Protocol):
     """Call an objective."""
+
+    objective: Callable[[Any], Any]
 
     def trial(self, session: Session, number: int, view: View) -> LiveTrial:
         """Return the face of the trial that the objective gets."""
@@ -130,12 +132,15 @@ class ThreadCaller:
             nonlocal started
             started = True
             try:
-                return _checked(self.objective(trial))
+                # Cancelled before it began: whoever cancelled has either seen `started`, and
+                # waits, or has interrupted the trial before, and this is seen here.
+                return None if trial.is_over() else _checked(self.objective(trial))
             finally:
                 loop.call_soon_threadsafe(ended.set)
 
+        scope = anyio.move_on_after(timeout)
         try:
-            with anyio.move_on_after(timeout) as scope:
+            with scope:
                 returned = await anyio.to_thread.run_sync(
                     work, abandon_on_cancel=True, limiter=self._limiter
                 )
@@ -150,6 +155,8 @@ class ThreadCaller:
                 ended.set()
             raise
         trial.interrupt("trial_timeout")
+        if not started:
+            ended.set()
         raise TrialTimedOut
 
     async def settle(self, trial: LiveTrial) -> None:

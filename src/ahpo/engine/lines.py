@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ahpo import logging as ahpo_logging
 from ahpo.engine.outcome import Outcome
 from ahpo.history.base_study import METRIC_NAMES
 from ahpo.history.history import History
+from ahpo.logging import INFO, get_logger
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
 
-__all__ = ("say_created", "say_finished", "say_found", "say_late", "say_skipped", "say_using_existing")
+__all__ = (
+    "say_created",
+    "say_finished",
+    "say_found",
+    "say_late",
+    "say_skipped",
+    "say_using_existing",
+)
 
-_logger = ahpo_logging.get_logger("ahpo.study")
+_logger = get_logger("ahpo.study")
 
 
 def say_created(study_name: str, where: str) -> None:
@@ -79,7 +86,7 @@ def say_finished(
         )
         _logger.warning(f"Trial {number} failed with value {returned!r}.")
         return
-    if not _logger.isEnabledFor(ahpo_logging.INFO):
+    if not _logger.isEnabledFor(INFO):
         return
     if state is TrialState.PRUNED:
         _logger.info(f"Trial {number} pruned. {error if error is not None else ''}")

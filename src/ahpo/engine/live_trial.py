@@ -95,7 +95,7 @@ class LiveTrial(BaseTrial):
         value: int = self._suggest(name, wanted)
         return value
 
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # type: ignore[override]
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         return self._suggest(name, self._spaces.for_categorical(name, choices))
 
     def suggest(self, name: str, distribution: BaseDistribution) -> Any:
@@ -130,8 +130,8 @@ class LiveTrial(BaseTrial):
         if first is not distribution and first != distribution:
             check_distribution_compatibility(first, distribution)
             warnings.warn(
-                f"The parameter {name!r} of trial {self._number} was suggested before from {first}: "
-                f"its value stays, and {distribution} is ignored.",
+                f"The parameter {name!r} of trial {self._number} was suggested before from "
+                f"{first}: its value stays, and {distribution} is ignored.",
                 RuntimeWarning,
                 stacklevel=4,
             )

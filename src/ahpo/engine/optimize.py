@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from ahpo.engine import faces
 from ahpo.engine.budget import Budget
 from ahpo.engine.drive import drive
+from ahpo.engine.faces import face
 from ahpo.engine.invoke import (
     Caller,
     CoroutineCaller,
@@ -67,7 +67,9 @@ class Options:
         if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__"):
             raise TypeError(f"`n_jobs` must be an int, but it is {n_jobs!r}.")
         if n_jobs < 1 and n_jobs != -1:
-            raise ValueError(f"`n_jobs` must be at least 1, or -1 for all CPUs, but it is {n_jobs}.")
+            raise ValueError(
+                f"`n_jobs` must be at least 1, or -1 for all CPUs, but it is {n_jobs}."
+            )
         if executor not in ("auto", "thread"):
             raise ValueError(f"`executor` must be 'auto' or 'thread', but it is {executor!r}.")
         self.objective = objective
@@ -102,12 +104,16 @@ class Options:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and (hasattr(value, "__float__") or hasattr(value, "__index__"))
+    return not isinstance(value, bool) and (
+        hasattr(value, "__float__") or hasattr(value, "__index__")
+    )
 
 
 def _checked_catch(catch: Any) -> tuple[type[BaseException], ...]:
     kinds = (catch,) if isinstance(catch, type) else tuple(catch) if _is_iterable(catch) else None
-    if kinds is None or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
+    if kinds is None or not all(
+        isinstance(k, type) and issubclass(k, BaseException) for k in kinds
+    ):
         raise TypeError(
             f"`catch` must be an exception class or several of them, but it is {catch!r}."
         )
@@ -136,7 +142,7 @@ def optimize_inline(session: Session, options: Options) -> Run | None:
     :returns: None when done; or the run to go on with on an event loop, because the objective
         turned out to be async
     """
-    study = faces.sync_study(session)
+    study = face(session, "sync")
 
     def calls(callback: Callable[[Any, Any], Any]) -> Notify:
         async def notify(frozen: FrozenTrial) -> None:
@@ -145,7 +151,11 @@ def optimize_inline(session: Session, options: Options) -> Run | None:
         return notify
 
     run = _new_run(
-        session, options, InlineCaller(options.objective), Inline(), tuple(map(calls, options.callbacks))
+        session,
+        options,
+        InlineCaller(options.objective),
+        Inline(),
+        tuple(map(calls, options.callbacks)),
     )
     with terminate_by_exit(), _Underway(run):
         try:
@@ -196,13 +206,13 @@ class _Underway:
 
 def _calls_back(session: Session, callback: Callable[[Any, Any], Any]) -> Notify:
     if is_async_callable(callback):
-        study = faces.async_study(session)
+        study = face(session, "async")
 
         async def notify(frozen: FrozenTrial) -> None:
             await callback(study, frozen)
 
         return notify
-    study = faces.sync_study(session)
+    study = face(session, "sync")
 
     async def notify_in_thread(frozen: FrozenTrial) -> None:
         # A plain callback may take its time, or use the synchronous face: not on the loop.
@@ -249,9 +259,9 @@ async def _run_group(run: Run, n_runners: int) -> None:
 
 async def _runner(run: Run) -> None:
     try:
-        while taken := run.take():
+        while (ticket := run.take()) is not None:
             try:
-                await run_trial(run, None if taken is True else taken)
+                await run_trial(run, ticket.carried)
             except ReturnedAwaitable:
                 # The objective is async after all (a lambda around one, say): call it as such.
                 if not isinstance(run.caller, CoroutineCaller):

@@ -23,23 +23,29 @@ def as_values(told: Any, n_objectives: int) -> tuple[float, ...] | str:
     """Return objective values as floats, or a sentence that says why they are none."""
     if type(told) is float and n_objectives == 1 and not math.isnan(told):
         return (told,)  # as nearly all are
-    items = list(told) if isinstance(told, Sequence) and not isinstance(told, str | bytes) else [told]
-    if len(items) != n_objectives:
-        return (
-            f"The number of the values {len(items)} did not match the number of the "
-            f"objectives {n_objectives}"
-        )
-    values = []
+    items = (
+        list(told) if isinstance(told, Sequence) and not isinstance(told, str | bytes) else [told]
+    )
+    values: list[float] = []
+    wrong: list[str] = []
     for item in items:
         try:
             if isinstance(item, str | bytes):
                 raise TypeError  # float() would read them
             value = float(item)
         except (TypeError, ValueError):
-            return f"The value {item!r} could not be cast to float"
+            wrong.append(f"The value {item!r} could not be cast to float")
+            continue
         if math.isnan(value):
-            return f"The value {item!r} is not acceptable"
+            wrong.append("The value nan is not acceptable")
         values.append(value)
+    if wrong:
+        return "; ".join(wrong)
+    if len(values) != n_objectives:
+        return (
+            f"The number of the values {len(values)} did not match the number of the "
+            f"objectives {n_objectives}"
+        )
     return tuple(values)
 
 
@@ -68,9 +74,7 @@ def judge_tell(
             raise ValueError(f"`values` must be told with the state COMPLETE. {values}.")
         return Outcome(state, values)
     if state not in (TrialState.PRUNED, TrialState.FAIL):
-        raise ValueError(
-            f"`state` must be COMPLETE, PRUNED, FAIL or None, but it is {state!r}."
-        )
+        raise ValueError(f"`state` must be COMPLETE, PRUNED, FAIL or None, but it is {state!r}.")
     if told is not None:
         raise ValueError(
             f"`values` must be None with the state {state.name}, but they are {told!r}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ahpo.engine.faces import register
 from ahpo.history.base_study import BaseStudy
 from ahpo.history.facts import StudyUserAttrSet
 from ahpo.history.frozen import copied
@@ -85,3 +86,6 @@ class StudyFace(BaseStudy):
 
 class StudyReader(StudyFace):
     """Be the study for a sampler or a pruner that a user wrote, in either face: nothing waits."""
+
+
+register("reader", StudyReader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from ahpo.history.view import View
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("Run",)
+__all__ = ("Notify", "Run", "Ticket")
 
 Notify = Callable[["FrozenTrial"], Awaitable[None]]
+
+
+class Ticket(NamedTuple):
+    """Be the leave to run one trial: one that has been asked for already, or a new one."""
+
+    carried: tuple[int, View] | None
+
+
+_NEW = Ticket(None)
 
 
 class Run:
@@ -54,11 +63,11 @@ class Run:
         self.error: BaseException | None = None
         self.ended_by = "cancelled"
 
-    def take(self) -> tuple[int, View] | bool:
-        """Return a carried trial, or whether a new one may start."""
+    def take(self) -> Ticket | None:
+        """Return leave to run a trial, or None if there is none left to run."""
         if self.carried:
-            return self.carried.pop()
-        return self.budget.take(self.session.clock.monotonic())
+            return Ticket(self.carried.pop())
+        return _NEW if self.budget.take(self.session.clock.monotonic()) else None
 
     def elapsed(self) -> float:
         """Return the seconds since the run began."""

@@ -58,8 +58,8 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
 
 async def run_trials(run: Run) -> None:
     """Run trials, one after the other, until the budget is used up."""
-    while taken := run.take():
-        await run_trial(run, None if taken is True else taken)
+    while (ticket := run.take()) is not None:
+        await run_trial(run, ticket.carried)
 
 
 async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ahpo.engine.clock import Clock, SystemClock
+from ahpo.engine.faces import face
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import OnLoop, Place
-from ahpo.engine.reader import StudyReader
 from ahpo.engine.spaces import AskedSpaces
 from ahpo.history.facts import SystemAttrSet, TrialFinished
 from ahpo.history.view import View
@@ -20,11 +20,18 @@ from ahpo.states import TrialState
 from ahpo.storages.protocol import Storage, StudyStore
 
 if TYPE_CHECKING:
-    from ahpo.engine.run import Run
+    from ahpo.engine.budget import Budget
 
 __all__ = ("FAIL_REASON", "Session")
 
 FAIL_REASON = "fail_reason"
+
+
+class Underway(Protocol):
+    """Be an `optimize` under way, as far as others may act on it."""
+
+    budget: Budget
+    ended_by: str
 
 
 class Session:
@@ -54,12 +61,16 @@ class Session:
         self.sampler = self._sampler
         self.pruner = self._pruner
         self.spaces = AskedSpaces(self.store.history)
-        self.reader = StudyReader(self)
-        self.run: Run | None = None  # the `optimize` that is under way
+        self.run: Underway | None = None  # the `optimize` that is under way
         self.faces: dict[str, Any] = {}
         self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, OnLoop] = WeakKeyDictionary()
         # A stream that was left before its end, and whose trials are being cancelled.
         self.leaving: asyncio.Task[None] | None = None
+
+    @property
+    def reader(self) -> Any:
+        """The study as a user's sampler or pruner sees it."""
+        return face(self, "reader")
 
     @property
     def sampler(self) -> BaseSampler:
@@ -102,7 +113,17 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for passing in ("array_sampler", "_array_pruner", "_learns", "_may_be_exhausted", "spaces", "reader", "run", "faces", "_places", "leaving"):
+        for passing in (
+            "array_sampler",
+            "_array_pruner",
+            "_learns",
+            "_may_be_exhausted",
+            "spaces",
+            "run",
+            "faces",
+            "_places",
+            "leaving",
+        ):
             del state[passing]
         return state
 
@@ -215,5 +236,3 @@ class Session:
         if not self._may_be_exhausted or self.array_sampler is None:
             return False
         return self.array_sampler.exhausted(View(self.store.history))
-
-

@@ -76,7 +76,12 @@ def enqueued_record(params: Any, user_attrs: dict[str, Any] | None) -> FinishedT
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
+    if (
+        isinstance(one, float)
+        and isinstance(other, float)
+        and math.isnan(one)
+        and math.isnan(other)
+    ):
         return True
     return bool(one == other)
 

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ahpo.engine import faces
 from ahpo.engine.drive import drive
+from ahpo.engine.faces import face
 from ahpo.engine.live_trial import LiveTrial
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Trial(LiveTrial):
     @property
     def study(self) -> Any:
         """Return the study of the trial."""
-        return faces.sync_study(self._session)
+        return face(self._session, "sync")
 
     def should_prune(self) -> bool:
         """Tell whether the trial should be pruned, by what was reported so far.
@@ -72,7 +72,7 @@ class AsyncTrial(LiveTrial):
     @property
     def study(self) -> Any:
         """Return the study of the trial."""
-        return faces.async_study(self._session)
+        return face(self._session, "async")
 
     def should_prune(self) -> Checkpoint:
         """Return the checkpoint of the trial: ``if await trial.should_prune(): ...``.

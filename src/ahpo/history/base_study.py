@@ -104,7 +104,9 @@ class BaseStudy:
     def _best_trial(history: History) -> FrozenTrial:
         number = history.best_number
         if number is None:
-            complete = bool((history.table.states.rows(history.table.n) == TrialState.COMPLETE).any())
+            complete = bool(
+                (history.table.states.rows(history.table.n) == TrialState.COMPLETE).any()
+            )
             what = "No feasible trials" if complete else "No trials"
             raise ValueError(f"{what} are completed yet.")
         return history.frozen(number)
@@ -133,7 +135,7 @@ class BaseStudy:
 
     @property
     def best_trials(self) -> list[FrozenTrial]:
-        """Return a copy of each trial on the Pareto front of the complete, feasible ones, by number."""
+        """Return a copy of each trial on the Pareto front of the complete, feasible ones."""
         history = self._read()
         if history.front is not None:
             return [history.frozen(number) for number in sorted(history.front.numbers)]

@@ -8,7 +8,7 @@ and leaves the old one as it was.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -41,7 +41,9 @@ class Growing(Generic[T]):
         """Make room for ``size`` rows."""
         capacity = len(self.data)
         if size > capacity:
-            grown = np.full((max(size, 2 * capacity), *self.data.shape[1:]), self.fill, self.data.dtype)
+            grown = np.full(
+                (max(size, 2 * capacity), *self.data.shape[1:]), self.fill, self.data.dtype
+            )
             grown[: self.size] = self.data[: self.size]
             self.data = grown
 
@@ -60,7 +62,7 @@ class Growing(Generic[T]):
         self.data[row] = value
         self.size = row + 1
 
-    def extend(self, values: Iterable[Any], count: int) -> None:
+    def extend(self, values: Sequence[Any], count: int) -> None:
         """Append ``count`` rows."""
         size = self.size
         self.reserve(size + count)

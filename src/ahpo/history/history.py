@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class History:
             self._raise_not_open(number)
         return trial
 
-    def _raise_not_open(self, number: int) -> Any:
+    def _raise_not_open(self, number: int) -> NoReturn:
         state = TrialState(int(self.table.states.data[self._row(number)]))
         raise UpdateFinishedTrialError(
             f"Trial#{number} has already finished as {state.name} and can not be updated."
@@ -211,9 +211,7 @@ class History:
             index.attribute(fact.number, fact.key, fact.value)
 
     def _set_constraint(self, fact: ConstraintSet) -> None:
-        self._set_system_attr(
-            SystemAttrSet(fact.number, CONSTRAINT_PREFIX + fact.key, fact.value)
-        )
+        self._set_system_attr(SystemAttrSet(fact.number, CONSTRAINT_PREFIX + fact.key, fact.value))
 
     def _check_change(self, trial: OpenTrial, state: TrialState) -> None:
         if state not in LEGAL_CHANGES[trial.state]:
@@ -364,7 +362,7 @@ class History:
         return frozen_trial(with_own_attrs(self.record(number)))
 
     def shared_frozen(self, number: int) -> FrozenTrial:
-        """Return a trial as a `FrozenTrial` that is kept, and shared by all, once it has finished."""
+        """Return a trial as a `FrozenTrial`, shared by all who ask once it has finished."""
         trial = self._frozen.get(number)
         if trial is None:
             trial = frozen_trial(self.record(number))
@@ -397,7 +395,7 @@ class History:
         return index
 
     def groups(self, include_pruned: bool) -> GroupTracker:
-        """Return the tracker of parameter groups, which is made by a replay when first asked for."""
+        """Return the tracker of parameter groups; the first time it is made by a replay."""
         tracker = self.group_trackers.get(include_pruned)
         if tracker is None:
             with self.guard:

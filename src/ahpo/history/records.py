@@ -72,7 +72,7 @@ class OpenTrial:
 
 
 class FinishedTrial(NamedTuple):
-    """Give all of one trial, as a rule a finished one; ``params`` are in internal representation."""
+    """Give all of one trial, as a rule a finished one; ``params`` are internal values."""
 
     number: int
     trial_id: int

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ("LeafTree", "Node", "Path", "count_branches", "value_of_branch")
 
+# How far from the grid, in steps, a float may be: more than what rounding does to tiny steps.
+_OFF_GRID = 0.01
+
 Path: TypeAlias = Sequence[tuple[str, BaseDistribution, float]]
 
 
@@ -58,13 +61,17 @@ def value_of_branch(distribution: BaseDistribution, branch: int) -> float:
 
 
 def branch_of_value(distribution: BaseDistribution, value: float) -> int | None:
-    """Return the branch of an internal value; None if it is out of range."""
+    """Return the branch of an internal value; None if it has none."""
+    if isinstance(distribution, FloatDistribution):
+        steps = (value - distribution.low) / (distribution.step or 1.0)
+        branch = round(steps)
+        if abs(steps - branch) > _OFF_GRID or not 0 <= branch < (count_branches(distribution) or 0):
+            return None
+        return branch
     if not distribution._contains(value):
         return None
     if isinstance(distribution, IntDistribution):
         return (round(value) - distribution.low) // distribution.step
-    if isinstance(distribution, FloatDistribution):
-        return round((value - distribution.low) / (distribution.step or 1.0))
     return round(value)
 
 

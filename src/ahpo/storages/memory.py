@@ -33,7 +33,8 @@ class _MemoryStore(StudyStore):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._lock = self.history.guard = threading.Lock()
 
     def record(self, fact: Fact) -> None:
@@ -99,7 +100,8 @@ class InMemoryStorage(Storage):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._lock = threading.Lock()
 
     def _next_trial_id(self) -> int:

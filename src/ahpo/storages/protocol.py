@@ -119,5 +119,5 @@ class Storage(ABC):
     async def study_names(self) -> list[str]:
         """Return the names of the studies, in the order of their creation."""
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027  (most have nothing to release)
         """Release what the storage holds open. It may be called again, and does nothing then."""

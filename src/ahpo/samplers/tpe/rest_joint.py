@@ -35,6 +35,7 @@ _COARSE = 16  # values: up to so many, a discrete parameter has a table of masse
 _NARROW = 64  # choices: up to so many, each has an indicator
 _NEVER = -1e30  # the bias of rows that are not usable
 _LEAST_MASS = 1e-30
+_LEAST_LOG = np.float32(-60.0)
 _LOG_ROOT_2_PI = 0.5 * log(2.0 * pi)
 _EPOCHS = 2  # bandwidths that are kept: the number of running trials goes up and down
 
@@ -94,9 +95,7 @@ class JointFeatures(NamedTuple):
     tables: list[Floats32]  # of the coarse parameters: logarithms of masses, (value, kernel)
 
 
-def joint_features(
-    rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float
-) -> JointFeatures:
+def joint_features(rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float) -> JointFeatures:
     """Return the features of ``rows``, extended from what ``cache`` holds for this bandwidth."""
     key = ("tpe", "joint", *rows.space.names)
     found: tuple[JointFeatures, ...] = cache.get(key, ())
@@ -254,6 +253,8 @@ def log_joint(
     logs[:, good] = _NEVER
     top = logs.max(axis=1)
     logs -= top[:, None]
+    # What is so small adds nothing, and would become subnormal numbers, which are slow.
+    np.maximum(logs, _LEAST_LOG, out=logs)
     np.exp(logs, out=logs)
     total = logs @ weights.astype(np.float32)
     with np.errstate(divide="ignore"):

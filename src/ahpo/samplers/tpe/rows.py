@@ -92,7 +92,9 @@ class Pending(NamedTuple):
     @classmethod
     def none(cls, space: UnitSpace) -> Pending:
         """Return no trials."""
-        return cls(space, {}, np.empty((len(space.numeric), 0)), np.empty((len(space.choice), 0), np.intp))
+        return cls(
+            space, {}, np.empty((len(space.numeric), 0)), np.empty((len(space.choice), 0), np.intp)
+        )
 
 
 def pending_trials(

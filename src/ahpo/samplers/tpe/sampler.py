@@ -11,7 +11,7 @@ Ozaki et al. 2020 and 2022 (several objectives), Watanabe 2023, arXiv:2304.11127
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +97,12 @@ class TPESampler(ArraySampler):
             ("gamma", gamma, "v4.9.0", ""),
             ("weights", weights, "v4.9.0", ""),
             ("warn_independent_sampling", warn_independent_sampling, "v4.9.0", ""),
-            ("constraints_func", constraints_func, "v5.0.0", " Use `trial.set_constraint` instead."),
+            (
+                "constraints_func",
+                constraints_func,
+                "v5.0.0",
+                " Use `trial.set_constraint` instead.",
+            ),
         ):
             if value is not None:
                 warnings.warn(
@@ -108,7 +113,9 @@ class TPESampler(ArraySampler):
         if prior_weight is not None and not prior_weight >= 0.0:
             raise ValueError(f"`prior_weight` must not be negative, but it is {prior_weight!r}.")
         if n_ei_candidates < 1:
-            raise ValueError(f"`n_ei_candidates` must be at least 1, but it is {n_ei_candidates!r}.")
+            raise ValueError(
+                f"`n_ei_candidates` must be at least 1, but it is {n_ei_candidates!r}."
+            )
         if group:
             if multivariate is False:
                 raise ValueError(
@@ -265,9 +272,7 @@ class TPESampler(ArraySampler):
             best = int(ratio.argmax())
             return rows.space.decode(candidates.unit[best], candidates.choice[best])
         ratio = mixture.log_mixture(terms)
-        ratio -= log_singly(
-            candidates, rows, pending, weights, terms[:, -1], self._kernels, n
-        )
+        ratio -= log_singly(candidates, rows, pending, weights, terms[:, -1], self._kernels, n)
         each = ratio.argmax(axis=0)
         dn = candidates.unit.shape[1]
         return rows.space.decode(
