@@ -1,6 +1,6 @@
 """Tune a neural network that reads handwritten digits, and stop its poor trials early.
 
-    python examples/quickstart.py [--trials 50] [--seconds 15]
+    python examples/quickstart.py [--trials 50] [--seconds 12]
 
 The digits come with scikit-learn: 1797 scanned images of 8 x 8 pixels.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -66,9 +67,11 @@ def held_out_accuracy(**settings: object) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=50, help="how many trials (default: 50)")
-    parser.add_argument("--seconds", type=float, default=15, help="start none after (default: 15)")
+    parser.add_argument("--seconds", type=float, default=12, help="start none after (default: 12)")
     args = parser.parse_args()
 
+    # Where scikit-learn would take Ctrl-C as the end of one training, it shall end the study.
+    warnings.filterwarnings("error", message="Training interrupted by user")
     ahpo.logging.set_verbosity(ahpo.logging.WARNING)
     started = time.perf_counter()
     study = ahpo.create_study(

@@ -1,6 +1,6 @@
 """Tune against a training service: 32 trainings at once, and no epoch more than needed.
 
-    python examples/remote_service.py [--trials 160] [--jobs 32] [--epochs 20] [--latency 0.1]
+    python examples/remote_service.py [--trials 128] [--jobs 32] [--epochs 20] [--latency 0.2]
 
 Starts the service of training_service.py as a process of its own, and asks it over HTTP to train
 classifiers on real data. Each epoch's score arrives as a line of JSON; when the pruner says so, the
@@ -172,10 +172,10 @@ async def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=160)
+    parser.add_argument("--trials", type=int, default=128)
     parser.add_argument("--jobs", type=int, default=32, help="trainings at once")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds added to each epoch")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds added to each epoch")
     try:
         asyncio.run(main(parser.parse_args()))
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """An HTTP service that trains classifiers, and streams the score of each epoch as a line of JSON.
 
-    python examples/training_service.py [--latency 0.1]
+    python examples/training_service.py [--latency 0.2]
 
 It stands for a remote machine: each epoch is real training (scikit-learn, on this computer), plus a
 latency during which nothing is computed here, as if the work were done and queued for elsewhere.
@@ -105,7 +105,7 @@ def stop_at_end_of_input(server: uvicorn.Server) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds added to each epoch")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds added to each epoch")
     asyncio.run(serve(parser.parse_args().latency))
 
 

@@ -12,10 +12,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 # One 2-core machine runs many tests at once, so a slow example says nothing: no deadline.
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", max_examples=50, **_COMMON)
-settings.register_profile("ci", max_examples=50, derandomize=True, database=None, **_COMMON)
-settings.register_profile("deep", max_examples=2000, **_COMMON)
+_COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", _COMMON, max_examples=50)
+settings.register_profile("ci", _COMMON, max_examples=50, derandomize=True, database=None)
+settings.register_profile("deep", _COMMON, max_examples=2000)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )

@@ -10,8 +10,8 @@ from ahpo.distributions import BaseDistribution
 from ahpo.engine import faces, opening, operations
 from ahpo.engine.drive import drive
 from ahpo.engine.live_trial import LiveTrial
-from ahpo.engine.loop_thread import run_on_own_loop
-from ahpo.engine.optimize import Options, optimize_inline, optimize_on_loop
+from ahpo.engine.loop_thread import optimize_from_plain_code
+from ahpo.engine.optimize import Options
 from ahpo.engine.places import Inline
 from ahpo.engine.reader import StudyFace
 from ahpo.engine.session import Session
@@ -128,13 +128,7 @@ class Study(StudyFace):
             trial_timeout,
             executor,
         )
-        session = self._session
-        goes_on = None
-        if options.fits_in_place():
-            goes_on = optimize_inline(session, options)
-            if goes_on is None:
-                return
-        run_on_own_loop(session, lambda: optimize_on_loop(session, options, goes_on))
+        optimize_from_plain_code(self._session, options)
 
     def ask(self, fixed_distributions: dict[str, BaseDistribution] | None = None) -> Trial:
         """Start a trial that `tell` finishes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from ahpo.exceptions import StorageInternalError
@@ -37,15 +37,16 @@ class WaitingStorage(Storage):
         self.operations: list[str] = []
         self.finished: list[int] = []  # trials whose end was acknowledged or may have been
 
-    async def operation(self, name: str, work: Coroutine[Any, Any, T]) -> T:
+    async def operation(
+        self, name: str, work: Callable[..., Coroutine[Any, Any, T]], *args: Any
+    ) -> T:
         """Do the work with a wait before and after it, and with the fault that falls on it."""
         self.operations.append(name)
         number = len(self.operations)
         await asyncio.sleep(self.seconds / 2)
         if number == self.fail_before:
-            work.close()
             raise StorageInternalError(f"operation {number}, {name}, was refused")
-        result = await work
+        result = await work(*args)
         if number == self.fail_after:
             raise StorageInternalError(f"the answer of operation {number}, {name}, was lost")
         await asyncio.sleep(self.seconds / 2)
@@ -79,17 +80,17 @@ class WaitingStore(StudyStore):
         self._inner.record(fact)
 
     async def start(self, at: int) -> int:
-        return await self._storage.operation("start", self._inner.start(at))
+        return await self._storage.operation("start", self._inner.start, at)
 
     async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
-        return await self._storage.operation("create", self._inner.create(trials))
+        return await self._storage.operation("create", self._inner.create, trials)
 
     async def flush(self) -> None:
-        await self._storage.operation("flush", self._inner.flush())
+        await self._storage.operation("flush", self._inner.flush)
 
     async def finish(self, fact: TrialFinished) -> None:
-        await self._storage.operation("finish", self._inner.finish(fact))
+        await self._storage.operation("finish", self._inner.finish, fact)
         self._storage.finished.append(fact.number)
 
     async def refresh(self) -> None:
-        await self._storage.operation("refresh", self._inner.refresh())
+        await self._storage.operation("refresh", self._inner.refresh)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ahpo.aio import AsyncStudy
-from ahpo.engine import faces
 from ahpo.engine.clock import Clock
 from ahpo.engine.drive import drive
+from ahpo.engine.faces import face
 from ahpo.engine.session import Session
 from ahpo.history.base_study import BaseStudy
 from ahpo.pruners.base import BasePruner
@@ -40,13 +40,13 @@ def new_session(
 
 def sync_study(session: Session | None = None, **parts: Any) -> Study:
     """Return the synchronous face of a session, or of a new one with these parts."""
-    study: Study = faces.sync_study(session or new_session(**parts))
+    study: Study = face(session or new_session(**parts), "sync")
     return study
 
 
 def async_study(session: Session | None = None, **parts: Any) -> AsyncStudy:
     """Return the asynchronous face of a session, or of a new one with these parts."""
-    study: AsyncStudy = faces.async_study(session or new_session(**parts))
+    study: AsyncStudy = face(session or new_session(**parts), "async")
     return study
 
 

@@ -78,16 +78,17 @@ def test_subprocess_training_interrupted_while_pruning(start_example) -> None:
 
 
 def test_subprocess_training_interrupted_twice(start_example) -> None:
-    """An impatient second Ctrl-C leaves no child either."""
+    """An impatient second Ctrl-C leaves no child and no RUNNING trial either."""
     example = start_example("subprocess_training.py", *ENDLESS)
     example.wait_for_processes(CHILD, at_least=3)
     example.interrupt(group=True)
     example.interrupt(group=True)
 
-    status, _, _ = example.finish()
+    status, output, _ = example.finish()
 
     assert status != 0
     assert example.processes(of=CHILD) == []
+    assert not re.search(r"[1-9]\d* RUNNING", output)
 
 
 def test_subprocess_training_terminated(start_example) -> None:

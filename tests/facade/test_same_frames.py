@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.facade.test_same_study import errors_of
-from tests.facade.two_libraries import Scripts, golden_sampler, run
+from tests.facade.two_libraries import Scripts, check_same, errors_of, golden_sampler
 
 pytest.importorskip("pandas")
 
@@ -108,5 +107,4 @@ def types(o: Any) -> Any:
 
 @pytest.mark.parametrize("script", same, ids=lambda script: script.__name__)
 def test_same_as_optuna(script: Any) -> None:
-    theirs, ours = run(script)
-    assert ours == theirs
+    check_same(script)

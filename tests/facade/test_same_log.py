@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import ahpo
-from tests.facade.two_libraries import Scripts, golden_sampler, run
+from tests.facade.two_libraries import Scripts, check_same, golden_sampler
 
 same = Scripts()
 
@@ -145,12 +145,11 @@ def the_formatter(o: Any) -> Any:
 
 @pytest.mark.parametrize("script", same, ids=lambda script: script.__name__)
 def test_same_as_optuna(script: Any) -> None:
-    theirs, ours = run(script)
-    assert ours == theirs
+    check_same(script)
 
 
 def test_loggers_have_the_name_of_the_package() -> None:
-    """"optuna" means the package's own logger, so that handlers of scripts get its lines."""
+    """ "optuna" means the package's own logger, so that handlers of scripts get its lines."""
     assert ahpo.logging.get_logger("optuna") is logging.getLogger("ahpo")
     assert ahpo.logging.get_logger("optuna.study") is logging.getLogger("ahpo.study")
     assert ahpo.logging.get_logger("mine") is logging.getLogger("mine")

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.facade.test_same_study import errors_of
 from tests.facade.test_same_trial import suggest_all
-from tests.facade.two_libraries import Scripts, golden_sampler, run
+from tests.facade.two_libraries import Scripts, check_same, errors_of, golden_sampler
 
 same = Scripts()
 
@@ -110,8 +109,7 @@ def test_what_an_objective_may_return(returned: str, n_objectives: int) -> None:
         study.optimize(lambda trial: RETURNED[returned], n_trials=1)
         return study.trials
 
-    theirs, ours = run(script)
-    assert ours == theirs
+    check_same(script)
 
 
 # -- exceptions ----------------------------------------------------------------------------------
@@ -322,7 +320,12 @@ def nested(o: Any) -> Any:
 def max_trials_callback(o: Any) -> Any:
     state = o.trial.TrialState
     found = []
-    for n, states in ((3, None), (2, (state.COMPLETE,)), (2, (state.PRUNED, state.FAIL)), (0, None)):
+    for n, states in (
+        (3, None),
+        (2, (state.COMPLETE,)),
+        (2, (state.PRUNED, state.FAIL)),
+        (0, None),
+    ):
         study = o.create_study(sampler=golden_sampler(o))
 
         def objective(trial: Any) -> float:
@@ -397,22 +400,6 @@ def gc_after_trial_and_no_bar(o: Any) -> Any:
     return ended(study)
 
 
-@same
-def threads(o: Any) -> Any:
-    study = o.create_study(sampler=golden_sampler(o))
-    study.optimize(square, n_trials=12, n_jobs=3)
-    by_number = [t.params for t in sorted(study.trials)]
-    return [t.number for t in study.trials], by_number, study.best_value
-
-
-def without_order(trace: Any) -> Any:
-    """Return what does not depend on which thread was faster."""
-    return trace._replace(lines=len(trace.lines))
-
-
 @pytest.mark.parametrize("script", same, ids=lambda script: script.__name__)
 def test_same_as_optuna(script: Any) -> None:
-    theirs, ours = run(script)
-    if script is threads:
-        theirs, ours = without_order(theirs), without_order(ours)
-    assert ours == theirs
+    check_same(script)

@@ -7,21 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.facade.two_libraries import Scripts, golden_sampler, run
+from tests.facade.two_libraries import Scripts, check_same, errors_of, golden_sampler
 
 same = Scripts()
-
-
-def errors_of(*calls: Any) -> list[str]:
-    """Return the type of error of each call, or "fine"."""
-    found = []
-    for call in calls:
-        try:
-            call()
-            found.append("fine")
-        except Exception as error:
-            found.append(type(error).__name__)
-    return found
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -380,7 +368,15 @@ def the_best_of_nothing(o: Any) -> Any:
 @same
 def the_best_of_several_objectives(o: Any) -> Any:
     study = o.create_study(directions=["minimize", "maximize"])
-    for values in ((1, 1), (2, 2), (2, 1), (0.5, 0.5), (1, 1), (float("inf"), 3), (1, float("-inf"))):
+    for values in (
+        (1, 1),
+        (2, 2),
+        (2, 1),
+        (0.5, 0.5),
+        (1, 1),
+        (float("inf"), 3),
+        (1, float("-inf")),
+    ):
         study.tell(study.ask(), values)
     study.tell(study.ask(), state=o.trial.TrialState.FAIL)
     errors = errors_of(
@@ -530,5 +526,4 @@ def a_study_shows_what_is_going_on(o: Any) -> Any:
 
 @pytest.mark.parametrize("script", same, ids=lambda script: script.__name__)
 def test_same_as_optuna(script: Any) -> None:
-    theirs, ours = run(script)
-    assert ours == theirs
+    check_same(script)

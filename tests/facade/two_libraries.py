@@ -1,4 +1,4 @@
-"""Run one script on Optuna and on ahpo, and tell what came of it in comparable terms."""
+"""Run one script on Optuna and on both faces of ahpo, and compare what came of it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import optuna
 
 import ahpo
+from tests.facade.waited import waited_face
 
-__all__ = ("LIBRARIES", "Scripts", "Trace", "golden_sampler", "plain", "run", "trace_of")
-
-LIBRARIES: dict[str, ModuleType] = {"optuna": optuna, "ahpo": ahpo}
+__all__ = ("Scripts", "Trace", "check_same", "errors_of", "golden_sampler", "plain", "trace_of")
 
 Script = Callable[[Any], Any]
 
@@ -77,7 +75,7 @@ class _Collect(logging.Handler):
 
 
 @contextmanager
-def _quiet(o: ModuleType) -> Iterator[_Collect]:
+def _quiet(o: Any) -> Iterator[_Collect]:
     """Collect the log lines of a library in place of its handler, and put all back at the end."""
     root = logging.getLogger(o.__name__)
     before = root.handlers[:], root.level, root.propagate
@@ -89,7 +87,7 @@ def _quiet(o: ModuleType) -> Iterator[_Collect]:
         root.setLevel(before[1])
 
 
-def trace_of(script: Script, o: ModuleType) -> Trace:
+def trace_of(script: Script, o: Any) -> Trace:
     """Run a script on one library."""
     error: str | None = None
     result: Any = None
@@ -104,9 +102,12 @@ def trace_of(script: Script, o: ModuleType) -> Trace:
     return Trace(result, error, kinds, tuple(collect.lines))
 
 
-def run(script: Script) -> tuple[Trace, Trace]:
-    """Run a script on Optuna and on ahpo."""
-    return trace_of(script, optuna), trace_of(script, ahpo)
+def check_same(script: Script) -> None:
+    """Check that a script does on both faces of ahpo what it does on Optuna."""
+    theirs = trace_of(script, optuna)
+    assert trace_of(script, ahpo) == theirs
+    with waited_face() as o:
+        assert trace_of(script, o) == theirs, "the asynchronous face differs"
 
 
 class Scripts(list[Script]):
@@ -138,3 +139,15 @@ def golden_sampler(o: Any) -> Any:
             return value
 
     return GoldenSampler()
+
+
+def errors_of(*calls: Any) -> list[str]:
+    """Return the type of error of each call, or "fine"."""
+    found = []
+    for call in calls:
+        try:
+            call()
+            found.append("fine")
+        except Exception as error:
+            found.append(type(error).__name__)
+    return found

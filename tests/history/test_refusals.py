@@ -102,7 +102,7 @@ def test_record_of_a_trial_that_has_finished_takes_no_parameter() -> None:
         (TrialFinished(0, TrialState.COMPLETE, (1.0, 2.0), 0), "has 2 values, but .* 1 objectives"),
         (TrialFinished(0, TrialState.COMPLETE, (), 0), "has 0 values"),
         (TrialFinished(0, TrialState.RUNNING, None, 0), "RUNNING"),
-        (ParamSet(0, "x", 1.0, IntDistribution(0, 1)), "must keep its distribution"),
+        (ParamSet(0, "x", 1.0, IntDistribution(0, 1)), "'x' must keep its kind"),
     ],
 )
 def test_refusal_says_what_is_wrong(fact: Fact, message: str) -> None:

@@ -41,9 +41,7 @@ class PlainTrial:
             elif name in opened.proposal:
                 value = opened.proposal[name]
             elif distribution.single():
-                value = (
-                    0.0 if isinstance(distribution, CategoricalDistribution) else distribution.low
-                )  # type: ignore[attr-defined]
+                value = float(getattr(distribution, "low", 0.0))
             else:
                 value = self.sampler.draw(self.view, self.number, name, distribution)
             self.study.param(self.number, name, value, distribution)

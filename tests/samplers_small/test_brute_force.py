@@ -212,6 +212,26 @@ def test_premature_stop_is_what_the_argument_says() -> None:
         assert not sampler.exhausted(study.view())
 
 
+def test_leaves_that_running_trials_will_take_are_not_left_for_others() -> None:
+    """A trial that is on its way takes one behind the place to which it has come."""
+    study, sampler = PlainStudy(), BruteForceSampler(0)
+    for x, y in ((0, 0), (1, 0)):
+        number = study.start()
+        study.param(number, "x", float(x), IntDistribution(0, 1))
+        study.param(number, "y", float(y), IntDistribution(0, 1))
+        study.finish(number, 0.0)
+    one, other, new = (PlainTrial(study, sampler) for _ in range(3))
+    assert sampler.exhausted(study.view())  # two leaves, three trials
+    new.finish(TrialState.FAIL)
+    assert sampler.exhausted(study.view())  # two leaves, two trials
+    for trial in (one, other):
+        study.param(trial.number, "x", 0.0, IntDistribution(0, 1))
+    assert not sampler.exhausted(study.view())  # both are behind x = 0, and one leaf behind x = 1
+    late = PlainTrial(study, sampler)
+    assert late.suggest_int("x", 0, 1) in (0, 1)
+    study.param(late.number, "y", 1.0, IntDistribution(0, 1))
+
+
 def test_a_trial_goes_rather_where_others_run_than_where_nothing_is_left() -> None:
     """Nothing is known to be free, but something may turn up behind a running trial."""
     study, sampler = PlainStudy(), BruteForceSampler(0)
@@ -341,7 +361,7 @@ def test_the_counts_are_those_of_a_recount(tree: Tree, order: list[int]) -> None
         study.finish(number, 0.0)
     explored = {known[pick % len(known)] for pick in order}
     index = study.view().index(LeafTree)
-    assert index.left == recount(tree, (), explored)
+    assert index.root.n_left == recount(tree, (), explored)
 
 
 def recount(tree: Tree, path: tuple[int, ...], explored: set[tuple[int, ...]]) -> int:
@@ -364,7 +384,7 @@ def test_the_values_of_ten_thousand_leaves_stay_cheap_to_choose() -> None:
     index = study.view().index(LeafTree)
     assert len(index.root.children[0].children) == 20
     assert all(not child.children for child in index.root.children[0].children.values())
-    assert index.left == 80 + 20 * 80
+    assert index.root.n_left == 80 + 20 * 80
     trial = PlainTrial(study, sampler)
     x, y = trial.suggest_int("x", 0, 99), trial.suggest_int("y", 0, 99)
     assert not (x < 20 and y < 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ahpo.engine.reader import checked_pruner, checked_sampler
 from ahpo.engine.session import Session
 from ahpo.history.frozen import copied, to_datetime
 from ahpo.history.history import History
@@ -78,11 +79,12 @@ def make_session(
 
     :raises TypeError: if one is no sampler or no pruner
     """
-    if sampler is not None and not isinstance(sampler, BaseSampler):
-        raise TypeError(f"`sampler` must be a BaseSampler or None, but it is {sampler!r}.")
-    if pruner is not None and not isinstance(pruner, BasePruner):
-        raise TypeError(f"`pruner` must be a BasePruner or None, but it is {pruner!r}.")
-    return Session(storage, store, sampler or TPESampler(), pruner or MedianPruner())
+    return Session(
+        storage,
+        store,
+        TPESampler() if sampler is None else checked_sampler(sampler),
+        MedianPruner() if pruner is None else checked_pruner(pruner),
+    )
 
 
 def summary(history: History, study_id: int, include_best_trial: bool) -> StudySummary:

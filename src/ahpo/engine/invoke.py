@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import anyio.to_thread
 
+from ahpo.engine.gate import Gate
 from ahpo.engine.trial import AsyncTrial, Trial
 from ahpo.engine.watch import Watch, watched
 from ahpo.exceptions import TrialInterrupted
@@ -81,8 +82,9 @@ def _checked(returned: Any) -> Any:
 class InlineCaller:
     """Call a plain objective in the caller's own thread."""
 
-    def __init__(self, objective: Callable[[Any], Any]) -> None:
+    def __init__(self, objective: Callable[[Any], Any], gate: Gate) -> None:
         self.objective = objective
+        self._gate = gate
 
     def trial(self, session: Session, number: int, view: View) -> LiveTrial:
         """Return the synchronous face of the trial."""
@@ -90,14 +92,18 @@ class InlineCaller:
 
     async def call(self, trial: LiveTrial, timeout: float | None) -> Any:
         """Return what the objective returns; a trial past its time is told at its next call."""
-        if timeout is None:
-            return _checked(self.objective(trial))
-        trial.limit_time(timeout)
+        if timeout is not None:
+            trial.limit_time(timeout)
         try:
+            self._gate.open()
             returned = _checked(self.objective(trial))
         except TrialInterrupted:
+            if timeout is None or not trial.is_over():
+                raise
             raise TrialTimedOut from None
-        if trial.is_over():
+        finally:
+            self._gate.close()
+        if timeout is not None and trial.is_over():
             raise TrialTimedOut
         return returned
 
@@ -168,6 +174,10 @@ class ThreadCaller:
                 await ended.wait()
 
 
+async def _awaiting(made: Awaitable[Any]) -> Any:
+    return await made
+
+
 class CoroutineCaller:
     """Await a coroutine objective on the event loop."""
 
@@ -181,7 +191,12 @@ class CoroutineCaller:
 
     async def call(self, trial: LiveTrial, timeout: float | None) -> Any:
         """Return what the objective returns."""
-        steps = watched(self.objective(trial), trial.number, self._watch)
+        made = self.objective(trial)
+        if not inspect.isawaitable(made):
+            return made  # an objective that is async in some trials only
+        if not inspect.iscoroutine(made):
+            made = _awaiting(made)
+        steps = watched(made, trial.number, self._watch)
         if timeout is None:
             return await steps
         with anyio.move_on_after(timeout) as scope:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "say_created",
+    "say_dropped",
     "say_finished",
     "say_found",
     "say_late",
@@ -48,6 +49,11 @@ def say_found(study_name: str) -> None:
 def say_skipped(text: str) -> None:
     """Say that something was asked for and not done."""
     _logger.info(text)
+
+
+def say_dropped(error: BaseException) -> None:
+    """Say that there was an error that nobody can be given any more."""
+    _logger.error(f"The study was ending when this error came up: {error!r}.", exc_info=error)
 
 
 def say_late(number: int, outcome: Outcome) -> None:

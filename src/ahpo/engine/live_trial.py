@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ahpo.distributions import (
-    BaseDistribution,
-    check_distribution_compatibility,
-)
+from ahpo.distributions import BaseDistribution
 from ahpo.engine.spaces import Asked, asked
 from ahpo.exceptions import TrialInterrupted
 from ahpo.history.facts import (
@@ -22,7 +19,7 @@ from ahpo.history.facts import (
 from ahpo.history.frozen import copied, to_datetime
 from ahpo.history.view import View
 from ahpo.trials.base import BaseTrial
-from ahpo.trials.checks import as_float_value, check_key, check_step
+from ahpo.trials.checks import as_float_value, check_keeps_kind, check_key, check_step
 from ahpo.trials.constraints import constraint_attribute
 
 if TYPE_CHECKING:
@@ -100,7 +97,7 @@ class LiveTrial(BaseTrial):
 
     def suggest(self, name: str, distribution: BaseDistribution) -> Any:
         """Suggest a value from a distribution."""
-        self._session.store.history.check_param(name, distribution)
+        self._session.store.history.check_param(check_key(name, "name"), distribution)
         return self._suggest(name, asked(distribution))
 
     def _suggest(self, name: str, wanted: Asked) -> Any:
@@ -128,7 +125,7 @@ class LiveTrial(BaseTrial):
     def _suggest_again(self, name: str, distribution: BaseDistribution) -> Any:
         first = self._open.distributions[name]
         if first is not distribution and first != distribution:
-            check_distribution_compatibility(first, distribution)
+            check_keeps_kind(name, first, distribution)
             warnings.warn(
                 f"The parameter {name!r} of trial {self._number} was suggested before from "
                 f"{first}: its value stays, and {distribution} is ignored.",
@@ -199,9 +196,10 @@ class LiveTrial(BaseTrial):
         """Set a user attribute of the trial.
 
         :param value: anything that JSON can hold, if the study is to be stored
+        :raises TypeError: if ``key`` is no str
         """
         self._check_going()
-        self._record(UserAttrSet(self._number, key, copied(value)))
+        self._record(UserAttrSet(self._number, check_key(key, "key"), copied(value)))
 
     def _set_system_attr(self, key: str, value: Any) -> None:
         self._check_going()
@@ -212,11 +210,11 @@ class LiveTrial(BaseTrial):
 
         The first value of a constraint stays; a later one is ignored with a warning.
 
-        :raises TypeError: if ``value`` is no float
+        :raises TypeError: if ``key`` is no str or ``value`` no float
         :raises ValueError: if ``value`` is NaN
         """
         self._check_going()
-        number_value = constraint_attribute(key, value)[1]
+        number_value = constraint_attribute(check_key(key, "key"), value)[1]
         if key in self.constraints:
             self._session.store.history.open_trial(self._number)
             warnings.warn(

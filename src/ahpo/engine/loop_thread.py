@@ -1,33 +1,101 @@
-"""An event loop in a thread of its own, for the synchronous face."""
+"""`optimize` for plain code: in the calling thread, or on an event loop in a thread of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
-from anyio.from_thread import start_blocking_portal
-
-from ahpo.engine.signals import terminate_by_exit
+from ahpo.engine.gate import Gate
+from ahpo.engine.optimize import Options, optimize_inline, optimize_on_loop
 
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
 
-__all__ = ("run_on_own_loop",)
+__all__ = ("optimize_from_plain_code",)
+
+# Once interrupted, how often to look whether the trials have been finished.
+_LOOK = 0.02
 
 
-def run_on_own_loop(session: Session, work: Callable[[], Awaitable[None]]) -> None:
-    """Run a coroutine function in a new thread with a new loop, and wait until it has ended.
+def optimize_from_plain_code(session: Session, options: Options) -> None:
+    """Run the trials, in the calling thread if they can run there, and return when they have ended.
 
-    Ctrl-C and SIGTERM reach the calling thread: they cancel the work, which finishes its trials,
-    and are raised when it has. The thread is gone when this returns.
+    Ctrl-C and SIGTERM reach the main thread. If that is the calling one, they end the trials, which
+    are finished when the exception is raised.
     """
-    with terminate_by_exit(), start_blocking_portal("asyncio") as portal:
-        future = portal.start_task_soon(work)
+    gate = Gate()
+    with gate.installed():
+        goes_on = None
+        if options.fits_in_place():
+            goes_on = optimize_inline(session, options, gate)
+            if goes_on is None:
+                return
+        thread = _LoopThread(lambda: optimize_on_loop(session, options, goes_on))
+        _wait(thread, session, gate)
+    if thread.error is not None:
+        raise thread.error
+
+
+def _wait(thread: _LoopThread, session: Session, gate: Gate) -> None:
+    try:
+        gate.open()
+        thread.done.wait()
+    except BaseException:
+        run = session.run
+        if run is not None:
+            run.ended_by = gate.ended_by or run.ended_by
+            run.budget.stop()
+        thread.cancel()
+        # A second signal may leave a thread behind that does not end, but no trial.
+        while not thread.done.wait(_LOOK) and (not gate.noted or (run and run.unfinished)):
+            pass
+        raise
+    finally:
+        gate.close()
+        if thread.done.is_set():
+            thread.join()
+
+
+class _LoopThread(threading.Thread):
+    """Run a coroutine function on a new event loop, with the context variables of the caller."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(name="ahpo-optimize", daemon=True)
+        self._work = work
+        self._variables = contextvars.copy_context()
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self.start()
+        self._ready.wait()
+
+    def run(self) -> None:
         try:
-            future.result()
-        except (KeyboardInterrupt, SystemExit) as signal:
-            if session.run is not None:
-                session.run.ended_by = type(signal).__name__
-                session.run.budget.stop()
-            future.cancel()
-            raise
+            self._variables.run(asyncio.run, self._main())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ready.set()
+            self.done.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._ready.set()
+        try:
+            await self._work()
+        except BaseException as error:  # KeyboardInterrupt, raised here, would break the loop
+            self.error = error
+
+    def cancel(self) -> None:
+        """Cancel the work."""
+        if self._loop is not None and self._task is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+            except RuntimeError:  # the loop has been closed: there is nothing to cancel
+                pass

@@ -132,12 +132,16 @@ async def add_trials(session: Session, trials: Iterable[FrozenTrial]) -> None:
 def set_metric_names(session: Session, metric_names: list[str]) -> None:
     """Name the objectives.
 
+    :raises TypeError: if they are no names
     :raises ValueError: if there is not one name for each objective
     """
     n_objectives = len(session.store.history.directions)
-    if isinstance(metric_names, str) or len(metric_names) != n_objectives:
+    names = list(metric_names) if isinstance(metric_names, Sequence) else [metric_names]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"`metric_names` must be several str, but they are {metric_names!r}.")
+    if isinstance(metric_names, str) or len(names) != n_objectives:
         raise ValueError(
             f"`metric_names` must be {n_objectives} names, one for each objective, "
             f"but they are {metric_names!r}."
         )
-    session.store.record(StudySystemAttrSet(METRIC_NAMES, list(metric_names)))
+    session.store.record(StudySystemAttrSet(METRIC_NAMES, names))

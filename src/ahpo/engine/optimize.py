@@ -13,6 +13,7 @@ import anyio.to_thread
 from ahpo.engine.budget import Budget
 from ahpo.engine.drive import drive
 from ahpo.engine.faces import face
+from ahpo.engine.gate import Gate
 from ahpo.engine.invoke import (
     Caller,
     CoroutineCaller,
@@ -21,11 +22,11 @@ from ahpo.engine.invoke import (
     ThreadCaller,
     is_async_callable,
 )
-from ahpo.engine.places import Inline
+from ahpo.engine.places import Inline, Place
 from ahpo.engine.progress import Progress
 from ahpo.engine.run import Notify, Run
-from ahpo.engine.runner import run_trial, run_trials
-from ahpo.engine.signals import terminate_by_exit, terminate_on_loop
+from ahpo.engine.runner import finish_rest, run_trial, run_trials
+from ahpo.engine.signals import terminate_on_loop
 from ahpo.engine.watch import Watch
 
 if TYPE_CHECKING:
@@ -136,9 +137,10 @@ def _is_iterable(value: Any) -> bool:
 # -- one after the other, in this thread ------------------------------------------------------
 
 
-def optimize_inline(session: Session, options: Options) -> Run | None:
+def optimize_inline(session: Session, options: Options, gate: Gate) -> Run | None:
     """Run the trials in the calling thread.
 
+    :param gate: opened to signals while something of the user's runs
     :returns: None when done; or the run to go on with on an event loop, because the objective
         turned out to be async
     """
@@ -146,30 +148,38 @@ def optimize_inline(session: Session, options: Options) -> Run | None:
 
     def calls(callback: Callable[[Any, Any], Any]) -> Notify:
         async def notify(frozen: FrozenTrial) -> None:
-            callback(study, frozen)
+            try:
+                gate.open()
+                callback(study, frozen)
+            finally:
+                gate.close()
 
         return notify
 
-    run = _new_run(
-        session,
-        options,
-        InlineCaller(options.objective),
-        Inline(),
-        tuple(map(calls, options.callbacks)),
-    )
-    with terminate_by_exit(), _Underway(run):
+    caller = InlineCaller(options.objective, gate)
+    notify = tuple(map(calls, options.callbacks))
+    run = _new_run(session, options, caller, Inline(gate), notify, gate)
+    with _Underway(run, options):
         try:
             drive(run_trials(run))
         except ReturnedAwaitable:
             return run
-        except (KeyboardInterrupt, SystemExit):
-            run.budget.stop()
+        except BaseException as error:
+            run.error = error
             raise
+        finally:
+            if not run.carried:
+                drive(finish_rest(run))
     return None
 
 
 def _new_run(
-    session: Session, options: Options, caller: Caller, place: Any, notify: tuple[Notify, ...]
+    session: Session,
+    options: Options,
+    caller: Caller,
+    place: Place,
+    notify: tuple[Notify, ...],
+    gate: Gate | None = None,
 ) -> Run:
     return Run(
         session,
@@ -180,19 +190,22 @@ def _new_run(
         notify=notify,
         gc_after_trial=options.gc_after_trial,
         trial_timeout=options.trial_timeout,
-        progress=Progress(options.n_trials, options.timeout) if options.show_progress_bar else None,
+        gate=gate,
     )
 
 
 class _Underway:
     """Mark the session as running; one run at a time."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, options: Options) -> None:
         self._run = run
+        self._options = options
 
     def __enter__(self) -> None:
         if self._run.session.run is not None:
             raise RuntimeError("Nested invocation of `Study.optimize` method isn't allowed.")
+        if self._options.show_progress_bar:
+            self._run.progress = Progress(self._options.n_trials, self._options.timeout)
         self._run.session.run = self._run
 
     def __exit__(self, *exc_info: object) -> None:
@@ -235,17 +248,21 @@ async def optimize_on_loop(
     :param goes_on: the run that `optimize_inline` could not finish
     :param notify: what to call with each finished trial before the callbacks
     """
-    await session.settle()
     callbacks = tuple(_calls_back(session, callback) for callback in options.callbacks)
     run = _new_run(session, options, _caller(options), session.place(), (*notify, *callbacks))
     if goes_on is not None:
         run.budget, run.carried = goes_on.budget, goes_on.carried
+        run.unfinished = goes_on.unfinished
         run.caller = CoroutineCaller(options.objective, Watch())
     n_runners = options.n_jobs
     if options.n_trials is not None:
         n_runners = max(1, min(n_runners, options.n_trials))
-    with _Underway(run), terminate_on_loop(run):
-        await _run_group(run, n_runners)
+    try:
+        await session.settle()
+        with _Underway(run, options), terminate_on_loop(run):
+            await _run_group(run, n_runners)
+    finally:
+        await finish_rest(run)
     if run.error is not None:
         raise run.error
 
@@ -268,7 +285,14 @@ async def _runner(run: Run) -> None:
                     run.caller = CoroutineCaller(run.caller.objective, Watch())
             # An objective that never waits must not keep the others, or Ctrl-C, from their turn.
             await asyncio.sleep(0)
-    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+    except GeneratorExit:
         raise
+    except asyncio.CancelledError as cancelled:
+        if run.is_ending():
+            raise
+        # A task that ends as cancelled is missed by nobody, and its trials would be.
+        error = RuntimeError("A task that runs trials was cancelled, but not `optimize`.")
+        error.__cause__ = cancelled
+        run.fail(error)
     except BaseException as error:
         run.fail(error)

@@ -57,6 +57,14 @@ def judge_return(returned: Any, n_objectives: int) -> Outcome:
     return Outcome(TrialState.COMPLETE, values)
 
 
+def _checked_final(state: Any) -> TrialState:
+    # Optuna's own TrialState is an int enumeration with the same values: it is welcome too.
+    known = TrialState(state) if state in TrialState.__members__.values() else None
+    if known is None or not known.is_finished():
+        raise ValueError(f"`state` must be COMPLETE, PRUNED, FAIL or None, but it is {state!r}.")
+    return known
+
+
 def judge_tell(
     told: Any, state: TrialState | None, n_objectives: int, last_value: float | None
 ) -> Outcome:
@@ -68,13 +76,13 @@ def judge_tell(
     if state is None:
         # Without a state, values that are no good make a failed trial, as they do in `optimize`.
         return judge_return(told, n_objectives)
+    state = _checked_final(state)
     if state is TrialState.COMPLETE:
         values = as_values(told, n_objectives)
         if isinstance(values, str):
-            raise ValueError(f"`values` must be told with the state COMPLETE. {values}.")
+            wrong = values[0].lower() + values[1:]
+            raise ValueError(f"`values` must fit the state COMPLETE, but {wrong}.")
         return Outcome(state, values)
-    if state not in (TrialState.PRUNED, TrialState.FAIL):
-        raise ValueError(f"`state` must be COMPLETE, PRUNED, FAIL or None, but it is {state!r}.")
     if told is not None:
         raise ValueError(
             f"`values` must be None with the state {state.name}, but they are {told!r}."

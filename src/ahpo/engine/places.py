@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+
+from ahpo.engine.gate import Gate
+from ahpo.engine.unbroken import unbroken
 
 __all__ = ("Inline", "OnLoop", "Place")
 
@@ -27,19 +30,41 @@ class Place(Protocol):
         """Return ``function(*args)``, of which only one is computed at a time."""
         ...
 
-    async def final(self, write: Coroutine[Any, Any, T]) -> T:
-        """Finish a write even if the trial that makes it is being cancelled."""
+    async def final(
+        self,
+        write: Coroutine[Any, Any, T],
+        undo: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+    ) -> T:
+        """Await a write to its end, even if the task that makes it is being cancelled.
+
+        :param undo: awaited with what the write returned, if a cancellation keeps that from
+            being returned here
+        """
         ...
 
 
 class Inline:
-    """Work at once in the calling thread; nothing suspends that would not do so by itself."""
+    """Work at once in the calling thread; nothing suspends that would not do so by itself.
+
+    :param gate: opened to signals while something is computed
+    """
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        self._gate = Gate() if gate is None else gate
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """Return ``function(*args)``."""
-        return function(*args)
+        try:
+            self._gate.open()
+            return function(*args)
+        finally:
+            self._gate.close()
 
-    async def final(self, write: Awaitable[T]) -> T:
+    async def final(
+        self,
+        write: Coroutine[Any, Any, T],
+        undo: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+    ) -> T:
         """Await the write."""
         return await write
 
@@ -49,9 +74,12 @@ class OnLoop:
 
     How long work takes is known from the last time. One at a time, since each computation sees
     what the ones before it proposed.
+
+    :param waits: whether the writes may suspend
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waits: bool = True) -> None:
+        self._waits = waits
         self._last = 0.0
         self._turn = anyio.Lock()
 
@@ -61,19 +89,30 @@ class OnLoop:
             return self._timed(function, *args)
         async with self._turn:
             # The thread ends in milliseconds: a cancellation waits for it, and nothing is lost.
-            return await anyio.to_thread.run_sync(self._timed, function, *args)
+            return await unbroken(anyio.to_thread.run_sync(self._timed, function, *args))
 
     def _timed(self, function: Callable[..., T], *args: Any) -> T:
-        start = time.perf_counter()
+        # Its own work, and not how long others kept it from working.
+        start = time.thread_time()
         try:
             return function(*args)
         finally:
-            self._last = time.perf_counter() - start
+            self._last = time.thread_time() - start
 
-    async def final(self, write: Awaitable[T]) -> T:
-        """Await the write under a shield, for a bounded time.
+    async def final(
+        self,
+        write: Coroutine[Any, Any, T],
+        undo: Callable[[T], Coroutine[Any, Any, None]] | None = None,
+    ) -> T:
+        """Await the write to its end, for a bounded time.
 
         :raises TimeoutError: if it takes longer
         """
-        with anyio.fail_after(FINAL_WRITE, shield=True):
+        if not self._waits:
             return await write
+        return await unbroken(_bounded(write), undo)
+
+
+async def _bounded(write: Coroutine[Any, Any, T]) -> T:
+    with anyio.fail_after(FINAL_WRITE):
+        return await write

@@ -16,7 +16,27 @@ from ahpo.trials.checks import check_key
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
 
-__all__ = ("StudyFace", "StudyReader")
+__all__ = ("StudyFace", "StudyReader", "checked_pruner", "checked_sampler")
+
+
+def checked_sampler(sampler: Any) -> BaseSampler:
+    """Return a sampler.
+
+    :raises TypeError: if it is none
+    """
+    if not isinstance(sampler, BaseSampler):
+        raise TypeError(f"`sampler` must be a BaseSampler, but it is {sampler!r}.")
+    return sampler
+
+
+def checked_pruner(pruner: Any) -> BasePruner:
+    """Return a pruner.
+
+    :raises TypeError: if it is none
+    """
+    if not isinstance(pruner, BasePruner):
+        raise TypeError(f"`pruner` must be a BasePruner, but it is {pruner!r}.")
+    return pruner
 
 
 class StudyFace(BaseStudy):
@@ -35,7 +55,7 @@ class StudyFace(BaseStudy):
 
     @sampler.setter
     def sampler(self, sampler: BaseSampler) -> None:
-        self._session.sampler = sampler
+        self._session.sampler = checked_sampler(sampler)
 
     @property
     def pruner(self) -> BasePruner:
@@ -44,7 +64,7 @@ class StudyFace(BaseStudy):
 
     @pruner.setter
     def pruner(self, pruner: BasePruner) -> None:
-        self._session.pruner = pruner
+        self._session.pruner = checked_pruner(pruner)
 
     @property
     def _study_id(self) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from ahpo.engine.budget import Budget
+from ahpo.engine.gate import Gate
 from ahpo.engine.invoke import Caller
+from ahpo.engine.lines import say_dropped
 from ahpo.engine.places import Place
 
 if TYPE_CHECKING:
@@ -45,7 +48,7 @@ class Run:
         notify: tuple[Notify, ...] = (),
         gc_after_trial: bool = False,
         trial_timeout: float | None = None,
-        progress: Progress | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.session = session
         self.caller = caller
@@ -55,10 +58,12 @@ class Run:
         self.notify = notify
         self.gc_after_trial = gc_after_trial
         self.trial_timeout = trial_timeout
-        self.progress = progress
+        self.progress: Progress | None = None
+        self.gate = gate
         self.started = session.clock.monotonic()
         # A trial that was asked for and whose objective turned out to need another caller.
         self.carried: list[tuple[int, View]] = []
+        self.unfinished: set[int] = set()
         self.scope: anyio.CancelScope | None = None
         self.error: BaseException | None = None
         self.ended_by = "cancelled"
@@ -74,12 +79,21 @@ class Run:
         return self.session.clock.monotonic() - self.started
 
     def fail(self, error: BaseException) -> None:
-        """End the whole run with an error; the first one counts."""
+        """End the whole run with an error; the first one is raised, the others are logged."""
         if self.error is None:
             self.error = error
+        else:
+            say_dropped(error)
         self.budget.stop()
         if self.scope is not None:
             self.scope.cancel()
+
+    def is_ending(self) -> bool:
+        """Tell whether a cancellation of one of its tasks is one of the whole run."""
+        if self.scope is None:  # driven by hand: there is no task
+            return False
+        # The other case is a scope, around `optimize`, that was cancelled just now.
+        return self.scope.cancel_called or anyio.current_effective_deadline() == -math.inf
 
     def end(self, by: str) -> None:
         """Cancel what runs, and start nothing more."""

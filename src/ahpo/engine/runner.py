@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
     from ahpo.history.view import View
 
-__all__ = ("is_pruned", "pruned_outcome", "run_trial", "run_trials")
+__all__ = ("finish_rest", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
 
 
 def is_pruned(error: BaseException) -> bool:
     """Tell whether an exception prunes its trial: ours does, and Optuna's where it is loaded."""
     if isinstance(error, TrialPruned):
         return True
+    if isinstance(error, BaseExceptionGroup):  # raised inside a task group of the objective
+        return all(map(is_pruned, error.exceptions))
     optuna = sys.modules.get("optuna")
     return optuna is not None and isinstance(error, getattr(optuna, "TrialPruned", ()))
 
@@ -36,12 +38,11 @@ def pruned_outcome(trial: LiveTrial) -> Outcome:
     return judge_tell(None, TrialState.PRUNED, 1, last)
 
 
-def _cancelled_from_outside() -> bool:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # driven by hand: there is no loop, and no task to cancel
-        return True
-    return task is None or task.cancelling() > 0
+def _forget_cancellation() -> None:
+    # A task that goes on must not look cancelled to the scopes and timeouts that it enters next.
+    task = asyncio.current_task()
+    while task is not None and task.cancelling() > 0:
+        task.uncancel()
 
 
 def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
@@ -51,6 +52,8 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
         reason = f"trial_timeout: the trial took longer than {run.trial_timeout} s"
     elif isinstance(error, asyncio.CancelledError | TrialInterrupted):
         reason = run.ended_by
+    elif isinstance(error, KeyboardInterrupt | SystemExit) and run.gate is not None:
+        reason = run.gate.ended_by or repr(error)
     else:
         reason = repr(error)
     return Outcome(TrialState.FAIL, None, reason)
@@ -60,6 +63,23 @@ async def run_trials(run: Run) -> None:
     """Run trials, one after the other, until the budget is used up."""
     while (ticket := run.take()) is not None:
         await run_trial(run, ticket.carried)
+        if run.gate is not None:
+            run.gate.check()
+
+
+async def finish_rest(run: Run) -> None:
+    """Fail the trials that the run has left: none, unless a write failed or nobody took them up."""
+    reason = run.ended_by if run.error is None else repr(run.error)
+    for number in tuple(run.unfinished):
+        try:
+            ended = run.session.end(number, Outcome(TrialState.FAIL, None, reason))
+            await run.place.final(ended)
+        except UpdateFinishedTrialError:
+            pass  # the answer to its last write was lost, but not the write
+        except Exception as error:
+            run.fail(error)
+            continue
+        run.unfinished.discard(number)
 
 
 async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
@@ -71,9 +91,11 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
     """
     session = run.session
     number, view = await session.ask(run.place) if carried is None else carried
+    run.unfinished.add(number)
     trial = run.caller.trial(session, number, view)
     error: BaseException | None = None
     returned: Any = None
+    cancelled: asyncio.CancelledError | None = None
     try:
         returned = await run.caller.call(trial, run.trial_timeout)
         outcome = judge_return(returned, len(session.store.history.directions))
@@ -84,23 +106,24 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
         error = raised
         outcome = _outcome_of(raised, trial, run)
     except asyncio.CancelledError as raised:
-        if _cancelled_from_outside():
+        if run.is_ending():
             await _finish_and_leave(run, trial, raised)
             raise
+        if run.scope is not None:
+            _forget_cancellation()
+        cancelled = raised
         error = RuntimeError(f"The objective of trial {number} was cancelled from within.")
         error.__cause__ = raised
-        outcome = Outcome(TrialState.FAIL, None, repr(raised))
+        outcome = Outcome(TrialState.FAIL, None, f"cancelled from within: {raised!r}")
     except BaseException as raised:
         await _finish_and_leave(run, trial, raised)
         raise
     await _finish(run, trial, outcome, error, returned)
-    if outcome.state is TrialState.FAIL and error is not None and not _is_caught(error, run):
-        raise error
+    if outcome.state is TrialState.FAIL and error is not None:
+        # Whoever catches CancelledError means the one behind our RuntimeError.
+        if not isinstance(cancelled or error, (TrialTimedOut, *run.catch)):
+            raise error
     await _after(run, trial)
-
-
-def _is_caught(error: BaseException, run: Run) -> bool:
-    return isinstance(error, (TrialTimedOut, *run.catch)) or isinstance(error.__cause__, run.catch)
 
 
 async def _finish(
@@ -111,15 +134,19 @@ async def _finish(
         await run.place.final(session.finish(trial.number, trial.view, outcome))
     except UpdateFinishedTrialError:
         # Ended from elsewhere: by `tell`, or by whoever found its lease expired.
+        run.unfinished.discard(trial.number)
         say_late(trial.number, outcome)
         return
+    run.unfinished.discard(trial.number)
     shown = None if isinstance(error, TrialTimedOut) else error
     say_finished(session.store.history, trial, outcome, shown, returned)
 
 
 async def _finish_and_leave(run: Run, trial: LiveTrial, error: BaseException) -> None:
-    await _finish(run, trial, _outcome_of(error, trial, run), error, None)
-    await run.caller.settle(trial)
+    try:
+        await _finish(run, trial, _outcome_of(error, trial, run), error, None)
+    finally:
+        await run.caller.settle(trial)
 
 
 async def _after(run: Run, trial: LiveTrial) -> None:

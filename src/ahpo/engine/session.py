@@ -32,6 +32,7 @@ class Underway(Protocol):
 
     budget: Budget
     ended_by: str
+    unfinished: set[int]
 
 
 class Session:
@@ -64,8 +65,8 @@ class Session:
         self.run: Underway | None = None  # the `optimize` that is under way
         self.faces: dict[str, Any] = {}
         self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, OnLoop] = WeakKeyDictionary()
-        # A stream that was left before its end, and whose trials are being cancelled.
-        self.leaving: asyncio.Task[None] | None = None
+        # Streams that were left before their end, and whose trials are being cancelled.
+        self.leaving: set[asyncio.Task[None]] = set()
 
     @property
     def reader(self) -> Any:
@@ -87,6 +88,13 @@ class Session:
             kind.observe is not ArraySampler.observe  # type: ignore[attr-defined]
             or kind.after_trial is not ArraySampler.after_trial
         )
+        self._prepares = self.array_sampler is not None and (
+            kind.prepare is not ArraySampler.prepare  # type: ignore[attr-defined]
+        )
+        self._proposes = self.array_sampler is None or (
+            kind.propose is not ArraySampler.propose  # type: ignore[attr-defined]
+            or kind.relative_space is not ArraySampler.relative_space  # type: ignore[attr-defined]
+        )
         self._may_be_exhausted = self.array_sampler is not None and (
             kind.exhausted is not ArraySampler.exhausted  # type: ignore[attr-defined]
         )
@@ -103,13 +111,14 @@ class Session:
 
     def place(self) -> OnLoop:
         """Return where the engine works on the running event loop."""
-        return self._places.setdefault(asyncio.get_running_loop(), OnLoop())
+        return self._places.setdefault(asyncio.get_running_loop(), OnLoop(self.store.waits))
 
     async def settle(self) -> None:
         """Return when what was left before its end has been cleaned up."""
-        task, self.leaving = self.leaving, None
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
-            await asyncio.wait({task})
+        for task in tuple(self.leaving):
+            if task.get_loop() is asyncio.get_running_loop():
+                await asyncio.wait({task})
+            self.leaving.discard(task)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -117,7 +126,9 @@ class Session:
             "array_sampler",
             "_array_pruner",
             "_learns",
+            "_prepares",
             "_may_be_exhausted",
+            "_proposes",
             "spaces",
             "run",
             "faces",
@@ -139,13 +150,22 @@ class Session:
         Whatever the sampler raises fails the trial and is raised.
         """
         await self.store.refresh()
-        number = await self.store.start(self.clock.now())
+        number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
-            view = await place.compute(self._prepare, number)
+            if self._proposes:
+                view = await place.compute(self._prepare, number)
+            else:
+                view = self._prepare(number)
+        except asyncio.CancelledError:
+            await place.final(self._give_up(number))
+            raise
         except BaseException as error:
             await place.final(self.end(number, Outcome(TrialState.FAIL, None, repr(error))))
             raise
         return number, view
+
+    async def _give_up(self, number: int) -> None:
+        await self.end(number, Outcome(TrialState.FAIL, None, "cancelled"))
 
     def _prepare(self, number: int) -> View:
         history = self.store.history
@@ -154,10 +174,14 @@ class Session:
             view = self._array_pruner.visible(view, number)
         opened = history.open_trial(number)
         if self.array_sampler is not None:
+            if self._prepares:
+                attributes = self.array_sampler.prepare(view, number)
+                self._keep(number, attributes or {}, {})
             opened.proposal = self.array_sampler.propose(view, number)
             return view
         sampler = self._sampler
         frozen = history.frozen(number)
+        known = dict(frozen.system_attrs)
         sampler.before_trial(self.reader, frozen)
         space = sampler.infer_relative_search_space(self.reader, frozen)
         params = sampler.sample_relative(self.reader, frozen, space)
@@ -167,8 +191,15 @@ class Session:
                     f"`sample_relative` returned the parameter {name!r}, which is not in its "
                     f"search space {sorted(space)}."
                 )
+        self._keep(number, frozen.system_attrs, known)
         opened.proposal = {n: space[n].to_internal_repr(value) for n, value in params.items()}
         return view
+
+    def _keep(self, number: int, attributes: dict[str, Any], known: dict[str, Any]) -> None:
+        """Record the system attributes that a sampler or a pruner has put on a trial."""
+        for key, value in attributes.items():
+            if key not in known:
+                self.store.record(SystemAttrSet(number, key, value))
 
     # -- decide -----------------------------------------------------------------------------
 
@@ -185,7 +216,11 @@ class Session:
         if opened is None:
             return False
         if self._array_pruner is None:
-            return bool(self._pruner.prune(self.reader, history.frozen(number)))
+            frozen = history.frozen(number)
+            known = dict(frozen.system_attrs)
+            prune = bool(self._pruner.prune(self.reader, frozen))
+            self._keep(number, frozen.system_attrs, known)
+            return prune
         decision = self._array_pruner.decide(View(history), opened)
         for key, value in decision.system_attrs.items():
             self.store.record(SystemAttrSet(number, key, value))
@@ -217,9 +252,7 @@ class Session:
         try:
             sampler.after_trial(self.reader, frozen, outcome.state, values)
         finally:
-            for key, value in frozen.system_attrs.items():
-                if key not in known:
-                    self.store.record(SystemAttrSet(number, key, value))
+            self._keep(number, frozen.system_attrs, known)
 
     async def end(self, number: int, outcome: Outcome) -> None:
         """Record the final state of a trial, and the reason if it failed.

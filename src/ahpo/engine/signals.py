@@ -1,4 +1,4 @@
-"""SIGTERM while a study runs: the trials are finished first, then the process exits."""
+"""SIGTERM while studies run on an event loop: their trials are finished, then the process exits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from ahpo.engine.gate import EXIT_CODE
 
 if TYPE_CHECKING:
     from ahpo.engine.run import Run
 
-__all__ = ("EXIT_CODE", "terminate_by_exit", "terminate_on_loop")
+__all__ = ("terminate_on_loop",)
 
-EXIT_CODE = 128 + signal.SIGTERM
+_SIGTERM = "SIGTERM"
+# Several studies may run on a loop, which has one handler for all.
+_runs: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Run]] = WeakKeyDictionary()
 
 
 def _is_ours_to_handle() -> bool:
@@ -26,45 +30,39 @@ def _is_ours_to_handle() -> bool:
     )
 
 
-@contextmanager
-def terminate_by_exit() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, raised in the main thread where it is, like Ctrl-C."""
-    if not _is_ours_to_handle():
-        yield
-        return
+def _end_all(runs: set[Run]) -> None:
+    for run in runs:
+        run.end(_SIGTERM)
 
-    def leave(signum: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(EXIT_CODE)
 
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _handled(loop: asyncio.AbstractEventLoop) -> set[Run] | None:
+    """Return the runs that a SIGTERM ends on this loop, or None if it is not ours to handle."""
+    runs = _runs.get(loop)
+    if runs is None and _is_ours_to_handle():
+        runs = set()
+        try:
+            loop.add_signal_handler(signal.SIGTERM, _end_all, runs)
+        except (NotImplementedError, RuntimeError, ValueError):  # a loop that knows no signals
+            return None
+        _runs[loop] = runs
+    return runs
 
 
 @contextmanager
 def terminate_on_loop(run: Run) -> Iterator[None]:
     """Let SIGTERM cancel the run, and raise SystemExit when all its trials are finished."""
-    if not _is_ours_to_handle():
-        yield
-        return
-    received = False
-
-    def leave() -> None:
-        nonlocal received
-        received = True
-        run.end("SIGTERM")
-
     loop = asyncio.get_running_loop()
-    try:
-        loop.add_signal_handler(signal.SIGTERM, leave)
-    except (NotImplementedError, RuntimeError, ValueError):  # a loop or platform without signals
+    runs = _handled(loop)
+    if runs is None:
         yield
         return
+    runs.add(run)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-    if received:
+        runs.discard(run)
+        if not runs:
+            del _runs[loop]
+            loop.remove_signal_handler(signal.SIGTERM)
+    if run.ended_by == _SIGTERM:
         raise SystemExit(EXIT_CODE)

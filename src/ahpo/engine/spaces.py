@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ahpo.distributions import (
@@ -13,6 +14,7 @@ from ahpo.distributions import (
     single_value,
 )
 from ahpo.history.history import History
+from ahpo.trials.checks import check_key
 
 __all__ = ("Asked", "AskedSpaces")
 
@@ -27,7 +29,16 @@ class Asked(NamedTuple):
 
 
 def asked(distribution: BaseDistribution) -> Asked:
-    """Return a distribution together with its only value, if it has just one."""
+    """Return a distribution together with its only value, if it has just one.
+
+    :raises ValueError: if its range has no end, so that nothing can be sampled from it
+    """
+    if isinstance(distribution, FloatDistribution):
+        for end in ("low", "high"):
+            if math.isinf(getattr(distribution, end)):
+                raise ValueError(
+                    f"`{end}` must be finite to be sampled, but it is {distribution!r}."
+                )
     if not distribution.single():
         return Asked(distribution, None)
     return Asked(distribution, distribution.to_internal_repr(single_value(distribution)))
@@ -51,7 +62,7 @@ class AskedSpaces:
         self.categoricals: dict[Any, Asked] = {}
 
     def _keep(self, cache: dict[Any, Asked], key: Any, distribution: BaseDistribution) -> Asked:
-        self._history.check_param(key[0], distribution)
+        self._history.check_param(check_key(key[0], "name"), distribution)
         if len(cache) >= _MOST:
             cache.clear()
         found = cache[key] = asked(distribution)
@@ -69,7 +80,7 @@ class AskedSpaces:
 
     def for_categorical(self, name: str, choices: Sequence[Any]) -> Asked:
         """Return the distribution of ``suggest_categorical``."""
-        items = tuple(choices)
+        items = tuple(choices) if isinstance(choices, Iterable) else choices
         try:
             found = self.categoricals.get((name, items))
             if found is not None:
@@ -80,6 +91,6 @@ class AskedSpaces:
             found = self.categoricals.get(key)
         except TypeError:  # choices that can not be hashed are not kept
             distribution = CategoricalDistribution(items)
-            self._history.check_param(name, distribution)
+            self._history.check_param(check_key(name, "name"), distribution)
             return asked(distribution)
         return found or self._keep(self.categoricals, key, CategoricalDistribution(items))

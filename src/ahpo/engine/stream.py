@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
+from ahpo.engine.lines import say_dropped
 from ahpo.engine.optimize import Options, optimize_on_loop
+from ahpo.engine.unbroken import outlast
 
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
@@ -14,68 +15,112 @@ if TYPE_CHECKING:
 
 __all__ = ("TrialStream",)
 
-_Queue = asyncio.Queue["FrozenTrial | None"]
 
+class _Feed:
+    """Carry finished trials, and then None and perhaps an error, from the study to who iterates."""
 
-async def _fill(session: Session, options: Options, queue: _Queue) -> None:
-    async def put(frozen: FrozenTrial) -> None:
-        queue.put_nowait(frozen)
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[FrozenTrial | None] = asyncio.Queue()
+        self.error: BaseException | None = None
+        self.left = False
 
-    try:
-        await optimize_on_loop(session, options, notify=(put,))
-    finally:
-        queue.put_nowait(None)
+    async def fill(self, session: Session, options: Options) -> None:
+        """Run the study to its end."""
+        try:
+            await optimize_on_loop(session, options, notify=(self._put,))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if self.left:
+                say_dropped(error)
+            if self.left and not isinstance(error, Exception):
+                raise
+            self.error = error
+        finally:
+            self.queue.put_nowait(None)
+
+    async def _put(self, frozen: FrozenTrial) -> None:
+        self.queue.put_nowait(frozen)
 
 
 class TrialStream:
-    """Iterate over finished trials; the study runs as long as somebody iterates.
+    """Iterate over finished trials.
 
     An exception that ends the study is raised here, after the trials that finished before it.
-    Leaving the loop early cancels the rest. A ``for`` loop can not wait for that; what the study
+    Leaving the loop early cancels the rest. An ``async for`` can not wait for that; what the study
     is awaited for next does, and ``async with contextlib.aclosing(stream)`` does so at once.
     """
 
-    # The loop that iterates can not hold a task group open over its `yield`s, since whoever leaves
-    # it early closes it from elsewhere: so the stream owns a task, cancels it and waits for it.
+    # The loop that iterates can not hold a task group open over its turns, since whoever leaves it
+    # early closes it from elsewhere: so the stream owns a task, cancels it and waits for it.
 
     def __init__(self, session: Session, options: Options) -> None:
         self._session = session
         self._options = options
-        self._queue: _Queue = asyncio.Queue()
+        self._feed = _Feed()
         self._task: asyncio.Task[None] | None = None
         self._ended = False
 
-    def __aiter__(self) -> TrialStream:
-        return self
+    def __aiter__(self) -> _Turns:
+        return _Turns(self)
 
     async def __anext__(self) -> FrozenTrial:
         if self._ended:
             raise StopAsyncIteration
         if self._task is None:
-            filling = _fill(self._session, self._options, self._queue)
+            filling = self._feed.fill(self._session, self._options)
             self._task = asyncio.get_running_loop().create_task(filling)
         try:
-            frozen = await self._queue.get()
+            frozen = await self._feed.queue.get()
         except BaseException:
             await self.aclose()
             raise
-        if frozen is None:
-            self._ended = True
-            await self._task
-            raise StopAsyncIteration
-        return frozen
+        if frozen is not None:
+            return frozen
+        self._ended = True
+        await self._task
+        if self._feed.error is not None:
+            raise self._feed.error
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Cancel the rest, and return when no trial is running any more."""
-        self._ended = True
-        task = self._task
-        if task is not None and not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        self.leave()
+        if self._task is not None:
+            cancelled = await outlast(self._task)
+            self._session.leaving.discard(self._task)
+            if cancelled is not None:
+                raise cancelled
+
+    def leave(self) -> None:
+        """Cancel the rest; what the study is awaited for next waits until it has ended."""
+        task, feed = self._task, self._feed
+        if self._ended or task is None:
+            self._ended = True
+            return
+        self._ended = feed.left = True
+        if feed.error is not None:
+            say_dropped(feed.error)
+        if not task.done() and not task.get_loop().is_closed():
+            self._session.leaving.add(task)
+            # Garbage may be collected in any thread.
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     def __del__(self) -> None:
-        task = self._task
-        if task is not None and not task.done() and not task.get_loop().is_closed():
-            task.cancel()
-            self._session.leaving = task
+        self.leave()
+
+
+class _Turns:
+    """Be what one ``async for`` holds, so that its end is noticed even if the stream is kept."""
+
+    def __init__(self, stream: TrialStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> _Turns:
+        return self
+
+    async def __anext__(self) -> FrozenTrial:
+        return await self._stream.__anext__()
+
+    def __del__(self) -> None:
+        self._stream.leave()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ahpo.distributions.categorical import same_choice
 from ahpo.engine.live_trial import FIXED_PARAMS, LiveTrial
 from ahpo.engine.outcome import Outcome, judge_tell
 from ahpo.history.frozen import copied, record_of
 from ahpo.history.history import History
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
+from ahpo.trials.checks import check_key
 from ahpo.trials.frozen import FrozenTrial, check_trial
 
 __all__ = ("already_enqueued", "checked_records", "enqueued_record", "number_of", "tell_outcome")
@@ -53,13 +54,21 @@ def tell_outcome(
     return judge_tell(values, state, len(history.directions), last)
 
 
+def _check_dict(value: Any, argument: str) -> None:
+    if not isinstance(value, dict):
+        raise TypeError(f"`{argument}` must be a dict, but it is {value!r}.")
+    for key in value:
+        check_key(key, f"{argument}")
+
+
 def enqueued_record(params: Any, user_attrs: dict[str, Any] | None) -> FinishedTrial:
     """Return the waiting trial that will have these parameters.
 
-    :raises TypeError: if ``params`` is no dict
+    :raises TypeError: if ``params`` or ``user_attrs`` is no dict, or has a key that is no str
     """
-    if not isinstance(params, dict):
-        raise TypeError(f"`params` must be a dict, but it is {params!r}.")
+    _check_dict(params, "params")
+    if user_attrs is not None:
+        _check_dict(user_attrs, "user_attrs")
     return FinishedTrial(
         number=-1,
         trial_id=-1,
@@ -75,22 +84,13 @@ def enqueued_record(params: Any, user_attrs: dict[str, Any] | None) -> FinishedT
     )
 
 
-def _same(one: Any, other: Any) -> bool:
-    if (
-        isinstance(one, float)
-        and isinstance(other, float)
-        and math.isnan(one)
-        and math.isnan(other)
-    ):
-        return True
-    return bool(one == other)
-
-
 def already_enqueued(trials: Iterable[FrozenTrial], params: dict[str, Any]) -> bool:
     """Tell whether a trial has, or is to have, exactly these parameters."""
     for trial in trials:
         known = trial.system_attrs.get(FIXED_PARAMS, trial.params)
-        if known.keys() == params.keys() and all(_same(known[n], v) for n, v in params.items()):
+        if known.keys() == params.keys() and all(
+            same_choice(known[n], v) for n, v in params.items()
+        ):
             return True
     return False
 
@@ -101,6 +101,8 @@ def checked_records(trials: Iterable[FrozenTrial], n_objectives: int) -> list[Fi
     :raises TypeError: if one is no FrozenTrial
     :raises ValueError: if one contradicts itself, or does not fit the number of objectives
     """
+    if not isinstance(trials, Iterable):
+        raise TypeError(f"`trials` must be several FrozenTrials, but it is {trials!r}.")
     records = []
     for trial in trials:
         if not isinstance(trial, FrozenTrial):

@@ -81,7 +81,10 @@ class BaseStudy:
         :param deepcopy: False shares the objects with everybody else who asks, and is faster:
             they must not be changed
         :param states: keep only the trials in these states
+        :raises TypeError: if ``states`` is no container
         """
+        if states is not None and not isinstance(states, Container):
+            raise TypeError(f"`states` must be several TrialStates or None, but it is {states!r}.")
         history = self._read()
         trials = [history.shared_frozen(number) for number in history.numbers(states)]
         return [detached(trial) for trial in trials] if deepcopy else trials

@@ -125,9 +125,9 @@ class ParamColumn:
         if kind == len(self.distributions):
             self.distributions.append(distribution)
         if len(self.distributions) > 1:
-            if self._ids is None:
-                self._ids = Growing(np.int32, 0)
-            self._ids.set(row, kind)
+            ids = Growing(np.int32, 0) if self._ids is None else self._ids
+            ids.set(row, kind)
+            self._ids = ids  # not before it has room for all rows that a reader may ask for
 
     def distribution(self, row: int) -> BaseDistribution:
         """Return the distribution that the value in ``row`` was drawn from."""

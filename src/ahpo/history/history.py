@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from ahpo.distributions import BaseDistribution, check_distribution_compatibility
+from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.columns import FinishedTable
 from ahpo.history.dominance import ParetoFront
@@ -36,6 +36,7 @@ from ahpo.history.index import Index
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.history.search_space import GroupTracker, IntersectionTracker
 from ahpo.states import LEGAL_CHANGES, StudyDirection, TrialState
+from ahpo.trials.checks import check_keeps_kind
 from ahpo.trials.constraints import CONSTRAINT_PREFIX, violation
 from ahpo.trials.frozen import FrozenTrial
 
@@ -90,13 +91,14 @@ class History:
     def _forget_derived(self) -> None:
         self.cache: dict[Hashable, Any] = {}
         self._indexes: dict[Callable[[], Index], Index] = {}
+        self._param_indexes: list[Index] = []  # those that want to know of parameters
         self._frozen: dict[int, FrozenTrial] = {}
         # The lock under which the owner applies facts, if there is one: a replay must miss none.
         self.guard: AbstractContextManager[Any] = nullcontext()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for derived in ("cache", "_indexes", "_frozen", "guard"):
+        for derived in ("cache", "_indexes", "_param_indexes", "_frozen", "guard"):
             del state[derived]
         return state
 
@@ -148,9 +150,7 @@ class History:
     def _start(self, fact: TrialStarted) -> None:
         trial = self.open_trial(fact.number)
         self._check_change(trial, _RUNNING)
-        trial.state = _RUNNING
-        trial.started = fact.at
-        self.running[fact.number] = trial
+        self.running[fact.number] = trial.as_running(fact.at)
         del self.waiting[fact.number]
         if fact.at is not None and (self.first_started is None or fact.at < self.first_started):
             self.first_started = fact.at
@@ -159,7 +159,7 @@ class History:
         """Raise ValueError if the study knows the name with an incompatible distribution."""
         known = self.known_distributions.get(name)
         if known is not None and known is not distribution and known != distribution:
-            check_distribution_compatibility(known, distribution)
+            check_keeps_kind(name, known, distribution)
 
     def check_new(self, trials: Sequence[FinishedTrial]) -> None:
         """Check that all of these trials can be added, whatever their numbers.
@@ -175,7 +175,7 @@ class History:
                 self.check_param(name, distribution)
                 other = new.setdefault(name, distribution)
                 if other is not distribution:
-                    check_distribution_compatibility(other, distribution)
+                    check_keeps_kind(name, other, distribution)
 
     def _set_param(self, fact: ParamSet) -> None:
         number, name, value, distribution = fact
@@ -193,10 +193,12 @@ class History:
             self._raise_not_open(trial.number)
         known = self.known_distributions.setdefault(name, distribution)
         if known is not distribution and known != distribution:
-            check_distribution_compatibility(known, distribution)
+            check_keeps_kind(name, known, distribution)
         if name not in trial.params:  # the first value stays
             trial.distributions[name] = distribution
             trial.params[name] = value
+            for index in self._param_indexes:
+                index.param(trial.number, name, value, distribution)
 
     def _report(self, fact: ValueReported) -> None:
         trial = self.running.get(fact.number) or self.open_trial(fact.number)
@@ -392,6 +394,10 @@ class History:
         for opened in (*self.running.values(), *self.waiting.values()):
             for key, value in opened.system_attrs.items():
                 index.attribute(opened.number, key, value)
+            for name, number in opened.params.items():
+                index.param(opened.number, name, number, opened.distributions[name])
+        if type(index).param is not Index.param:
+            self._param_indexes.append(index)
         return index
 
     def groups(self, include_pruned: bool) -> GroupTracker:

@@ -1,9 +1,10 @@
 """The base class of the incremental indexes that a history keeps for its readers.
 
-An index is a fold over facts: it sees each finished trial and each system attribute once, in the
-order in which the history learned of them, and never sees anything else. So what it answers costs
-nothing per trial at the time of the question. The history alone writes to an index; readers may be
-in other threads, so every answer must stay right while a value is being added.
+An index is a fold over facts: it sees each finished trial, each system attribute and each parameter
+of an open trial once, in the order in which the history learned of them, and nothing else. So what
+it answers costs nothing per trial at the time of the question. The history alone writes to an
+index; readers may be in other threads, so every answer must stay right while a value is being
+added.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ahpo.distributions import BaseDistribution
     from ahpo.history.records import FinishedTrial
 
 __all__ = ("Index",)
@@ -19,7 +21,7 @@ __all__ = ("Index",)
 class Index:
     """Derive data from the facts of a study, one fact at a time.
 
-    Subclasses override what they need; both methods do nothing by default.
+    Subclasses override what they need; by default nothing is done.
     """
 
     def finished(self, row: FinishedTrial) -> None:
@@ -27,3 +29,6 @@ class Index:
 
     def attribute(self, number: int, key: str, value: Any) -> None:
         """Take in one system attribute that was set on trial ``number``, whatever its state."""
+
+    def param(self, number: int, name: str, value: float, distribution: BaseDistribution) -> None:
+        """Take in one parameter that an open trial got; those of finished trials are in the row."""

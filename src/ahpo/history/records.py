@@ -51,6 +51,15 @@ class OpenTrial:
         """Return the largest reported step, or None if nothing was reported."""
         return max(self.intermediate_values) if self.intermediate_values else None
 
+    def as_running(self, started: int | None) -> OpenTrial:
+        """Return the record that takes the place of this one when the trial starts."""
+        # A new one, since a reader must not see the new state with the old time.
+        trial = OpenTrial(self.number, self.trial_id, TrialState.RUNNING, started)
+        trial.params, trial.distributions = self.params, self.distributions
+        trial.proposal, trial.intermediate_values = self.proposal, self.intermediate_values
+        trial.user_attrs, trial.system_attrs = self.user_attrs, self.system_attrs
+        return trial
+
     def record(self) -> FinishedTrial:
         """Return a copy of the trial as it is now."""
         # A parameter's distribution is set before its value: so this order misses none.

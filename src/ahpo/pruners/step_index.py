@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import insort
-from math import floor
+from math import floor, isinf
 from typing import TYPE_CHECKING
 
 from ahpo.history.index import Index
@@ -35,6 +35,8 @@ def percentile_of_sorted(values: array[float], percentile: float) -> float:
     high = values[below + 1]
     if low == high:
         return low
+    if isinf(low) or isinf(high):
+        return low + high
     # From the nearer end, as numpy does: then it is exact at both ends, and monotonous.
     if weight < 0.5:
         return low + (high - low) * weight

@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ahpo.samplers.array_sampler import ArraySampler
-from ahpo.samplers.leaf_tree import LeafTree, Node, Path, count_branches, value_of_branch
+from ahpo.samplers.leaf_tree import LeafTree, Node, count_branches, value_of_branch
 
 if TYPE_CHECKING:
     from ahpo.distributions import BaseDistribution
-    from ahpo.history.records import OpenTrial
     from ahpo.history.view import View
 
 __all__ = ("BruteForceSampler",)
-
-
-def _path(trial: OpenTrial) -> Path:
-    distributions = trial.distributions
-    return [(name, distributions[name], value) for name, value in list(trial.params.items())]
 
 
 class BruteForceSampler(ArraySampler):
@@ -35,8 +29,9 @@ class BruteForceSampler(ArraySampler):
 
     :param seed: seed of the order; None for one from the operating system.
     :param avoid_premature_stop: what lies behind the parameters that a running trial has so far is
-        not known before it ends. False stops the study when nothing else is left, which may leave
-        combinations out; True goes on, which may try some twice.
+        not known before it ends. False stops the study when nothing else is left that the running
+        trials will not take, which may leave combinations out; True goes on, which may try some
+        twice.
     """
 
     def __init__(self, seed: int | None = None, avoid_premature_stop: bool = False) -> None:
@@ -54,38 +49,29 @@ class BruteForceSampler(ArraySampler):
                 f"BruteForceSampler needs a finite search space: the `step` of {name!r} must be "
                 f"given, but it is a {distribution}."
             )
-        path = _path(view.open_trial(number))
-        # Live, not as of the view: others have finished and started since this trial was asked.
-        node = view.index(LeafTree).node_at(path)
+        # Live, not as of the view: others have gone on since this trial was asked for.
+        node = view.index(LeafTree).node_at(number)
         if node is None or node.name != name:
             node = Node(name, distribution, branches)
         elif not node.fits(name, distribution):
             node = node.adapted(distribution, branches)
-        left = node.unexplored(self._others(view, number, path, node), len(path))
-        if not left.any():
-            # All is explored or taken: rather go where something may turn up behind a running
-            # trial than where nothing can.
-            left = node.left if node.left.any() else np.ones_like(node.left)
+        # First what is open; then what others are on the way to; then what they are at, behind
+        # which more may turn up; and if all is explored, anything.
+        left = node.open
+        if not node.n_open:
+            left = node.untaken()
+            if not left.any():
+                left = node.left if node.n_left else np.ones(branches, np.int64)
         ends = left.cumsum()
         target = int(self.stream.uniform(number, name) * ends[-1])
         return value_of_branch(distribution, int(ends.searchsorted(target, "right")))
 
     def exhausted(self, view: View) -> bool:
-        """Tell whether all known combinations have been tried, or are being tried."""
-        tree = view.index(LeafTree)
-        if self._avoid_premature_stop or not tree.left:
-            return tree.left == 0
-        running = view.running()
-        # No trial takes more than one leaf.
-        return tree.left <= len(running) and tree.unexplored(list(map(_path, running))) == 0
-
-    @staticmethod
-    def _others(view: View, number: int, path: Path, node: Node) -> list[Path]:
-        depth = len(path)
-        others = []
-        for trial in view.running():
-            if len(trial.params) > depth and trial.number != number:
-                other = _path(trial)
-                if other[:depth] == path and node.fits(*other[depth][:2]):
-                    others.append(other)
-        return others
+        """Tell whether a further trial would find nothing, as far as is known."""
+        root = view.index(LeafTree).root
+        if self._avoid_premature_stop:
+            return root.n_left == 0
+        if root.n_open > view.n_trials - view.n:  # more than trials are under way
+            return False
+        # Those that have no parameter yet are on their way, too.
+        return root.n_open <= sum(not trial.params for trial in view.running())

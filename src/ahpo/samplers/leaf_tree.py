@@ -3,12 +3,12 @@
 A node stands for the parameter that the objective asks for after given values of the parameters
 before it; its branches are the values of that parameter. What lies behind a branch that no trial
 has taken is unknown: it counts as one leaf. A branch at whose end a trial finished is an explored
-leaf and counts as none.
+leaf and counts as none. One at whose end a trial runs is a leaf that is
+unexplored, but taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from ahpo.history.records import FinishedTrial
 
-__all__ = ("LeafTree", "Node", "Path", "count_branches", "value_of_branch")
+__all__ = ("LeafTree", "Node", "branch_of_value", "count_branches", "value_of_branch")
 
 # How far from the grid, in steps, a float may be: more than what rounding does to tiny steps.
 _OFF_GRID = 0.01
 
-Path: TypeAlias = Sequence[tuple[str, BaseDistribution, float]]
+# The parameters of a trial in order of suggestion, by name.
+_Steps: TypeAlias = dict[str, tuple[float, BaseDistribution]]
 
 
 def count_branches(distribution: BaseDistribution) -> int | None:
@@ -78,17 +79,22 @@ def branch_of_value(distribution: BaseDistribution, value: float) -> int | None:
 class Node:
     """One parameter after given values of the parameters before it.
 
-    ``left``, int64 (branches,): how many leaves are unexplored behind each branch. ``children``:
-    the nodes behind branches, as far as they are known.
+    ``left``, int64 (branches,): how many leaves behind each branch are unexplored; ``open``: how
+    many will still be so when each running trial has got to one, behind the place to which it has
+    come. ``n_left`` and ``n_open`` are their sums. ``children``: the nodes behind branches, as far
+    as they are known. ``here``: which running trials have come to the end of a branch.
     """
 
-    __slots__ = ("children", "distribution", "left", "name")
+    __slots__ = ("children", "distribution", "here", "left", "n_left", "n_open", "name", "open")
 
     def __init__(self, name: str, distribution: BaseDistribution, branches: int) -> None:
         self.name = name
         self.distribution = distribution
         self.left: NDArray[np.int64] = np.ones(branches, np.int64)
+        self.open: NDArray[np.int64] = np.ones(branches, np.int64)
+        self.n_left = self.n_open = branches
         self.children: dict[int, Node] = {}
+        self.here: dict[int, set[int]] = {}
 
     def fits(self, name: str, distribution: BaseDistribution) -> bool:
         """Tell whether the node is one for this parameter with this range."""
@@ -102,46 +108,48 @@ class Node:
         for old in range(len(self.left)):
             new = branch_of_value(distribution, value_of_branch(self.distribution, old))
             if new is not None:
-                node.left[new] = self.left[old]
+                node.set(new, int(self.left[old]), int(self.open[old]))
                 if old in self.children:
                     node.children[new] = self.children[old]
+                if old in self.here:
+                    node.here[new] = self.here[old]
         return node
 
-    def unexplored(self, running: Sequence[Path], depth: int) -> NDArray[np.int64]:
-        """Return ``left`` without the leaves that running trials have taken.
+    def set(self, branch: int, left: int, open_: int) -> None:
+        """Set the counts of a branch."""
+        self.n_left += left - int(self.left[branch])
+        self.n_open += open_ - int(self.open[branch])
+        self.left[branch] = left
+        self.open[branch] = open_
 
-        :param running: the paths of trials that have come to this node, and further.
-        :param depth: how long the path to this node is.
+    def recount(self, branch: int) -> None:
+        """Bring the counts of a branch up to date with what is at its end."""
+        child = self.children.get(branch)
+        here = len(self.here.get(branch, ()))
+        if child is None:
+            left = int(self.left[branch])
+            self.set(branch, left, 0 if here else left)
+        else:
+            self.set(branch, child.n_left, max(0, child.n_open - here))
+
+    def untaken(self) -> NDArray[np.int64]:
+        """Return how many leaves are unexplored and no running trial is at them, (branches,).
+
+        More than ``open`` counts, if running trials are on the way to them; looks at all nodes.
         """
-        left = self.left.copy()
-        behind: dict[int, list[Path]] = {}
-        for path in running:
-            branch = branch_of_value(self.distribution, path[depth][2])
-            if branch is not None:
-                behind.setdefault(branch, []).append(path)
-        for branch, paths in behind.items():
-            # A leaf that is explored already is not taken by those who are there once more.
-            if left[branch]:
-                left[branch] = _unexplored_behind(self.children.get(branch), paths, depth + 1)
-        return left
+        counts = self.left.copy()
+        for branch in self.here:
+            counts[branch] = 0
+        for branch, child in self.children.items():
+            counts[branch] = child.untaken().sum() if child.n_left else 0
+        return counts
 
 
-def _unexplored_behind(node: Node | None, running: Sequence[Path], depth: int) -> int:
-    further = [path for path in running if len(path) > depth]
-    if node is None:
-        if not further:
-            return 0  # taken, and nothing is known of what lies behind
-        name, distribution, _ = further[-1][depth]
-        branches = count_branches(distribution)
-        if branches is None:
-            return 0
-        node = Node(name, distribution, branches)
-    further = [path for path in further if node.fits(*path[depth][:2])]
-    return int(node.unexplored(further, depth).sum())
+_Trail: TypeAlias = list[tuple[Node, int]]
 
 
 class LeafTree(Index):
-    """Keep the tree of all trials that finished, in whatever way.
+    """Keep the tree of all trials that finished in whatever way or run.
 
     If the objective changes its mind about the parameter at a place, or its range, the last word
     counts.
@@ -150,60 +158,90 @@ class LeafTree(Index):
     def __init__(self) -> None:
         # A root with one branch, behind which the first parameter is.
         self.root = Node("", CategoricalDistribution((None,)), 1)
+        self._running: dict[int, _Steps] = {}
 
-    @property
-    def left(self) -> int:
-        """The number of unexplored leaves."""
-        return int(self.root.left[0])
+    def node_at(self, number: int) -> Node | None:
+        """Return the node of the next parameter of a running trial, None if it is not known."""
+        trail = self._trail(self._running.get(number, {}))
+        if trail is None:
+            return None
+        node, branch = trail[-1]
+        return node.children.get(branch)
 
-    def unexplored(self, running: Sequence[Path]) -> int:
-        """Return the number of unexplored leaves that no running trial has taken."""
-        if not running or not self.left:
-            return self.left
-        return _unexplored_behind(self.root.children.get(0), running, 0)
-
-    def node_at(self, path: Path) -> Node | None:
-        """Return the node behind a path, None if it is not known."""
-        node = self.root.children.get(0)
-        for name, distribution, value in path:
-            if node is None or not node.fits(name, distribution):
-                return None
-            branch = branch_of_value(distribution, value)
-            node = None if branch is None else node.children.get(branch)
-        return node
+    def param(self, number: int, name: str, value: float, distribution: BaseDistribution) -> None:
+        """Take in that a running trial goes on by one branch."""
+        steps = self._running.setdefault(number, {})
+        trail = self._trail(steps)
+        steps[name] = value, distribution
+        if trail is None:
+            return
+        _leave(trail, number)
+        branch = branch_of_value(distribution, value)
+        if branch is not None:
+            node = _grown(trail, name, distribution)
+            trail.append((node, branch))
+            node.here.setdefault(branch, set()).add(number)
+        _settle(trail)
 
     def finished(self, row: FinishedTrial) -> None:
-        """Take in the path of one trial."""
-        trail: list[tuple[Node, int]] = [(self.root, 0)]
+        """Take in that a trial has explored the leaf to which it has come."""
+        self._running.pop(row.number, None)
+        trail: _Trail = [(self.root, 0)]
         for name, value in row.params.items():
             distribution = row.distributions[name]
-            branches = count_branches(distribution)
             branch = branch_of_value(distribution, value)
-            if branches is None or branch is None:
+            if branch is None:
                 return  # no value that this search would try: it says nothing
-            trail.append((_grown(trail, name, distribution, branches), branch))
-        last, branch = trail[-1]
-        if branch not in last.children:
-            _add(trail, -int(last.left[branch]))
+            trail.append((_grown(trail, name, distribution), branch))
+        node, branch = trail[-1]
+        if branch not in node.children:
+            node.set(branch, 0, 0)
+        _leave(trail, row.number)
+        _settle(trail)
+
+    def _trail(self, steps: _Steps) -> _Trail | None:
+        """Return the way through the tree; None if the tree has it not, or not any more."""
+        node: Node | None
+        node, branch = self.root, 0
+        trail: _Trail = [(node, branch)]
+        for name, (value, distribution) in steps.items():
+            node = node.children.get(branch)
+            if node is None or not node.fits(name, distribution):
+                return None
+            place = branch_of_value(distribution, value)
+            if place is None:
+                return None
+            branch = place
+            trail.append((node, branch))
+        return trail
 
 
-def _grown(
-    trail: list[tuple[Node, int]], name: str, distribution: BaseDistribution, branches: int
-) -> Node:
+def _grown(trail: _Trail, name: str, distribution: BaseDistribution) -> Node:
     """Return the node for a parameter behind the end of a trail, made or changed if need be."""
     parent, branch = trail[-1]
     node = parent.children.get(branch)
     if node is not None and node.fits(name, distribution):
         return node
+    branches = count_branches(distribution)
+    assert branches is not None, "a value has a branch, so there are branches"
     if node is not None and node.name == name:
         node = node.adapted(distribution, branches)
     else:
         node = Node(name, distribution, branches)
     parent.children[branch] = node
-    _add(trail, int(node.left.sum()) - int(parent.left[branch]))
     return node
 
 
-def _add(trail: list[tuple[Node, int]], change: int) -> None:
-    for node, branch in trail:
-        node.left[branch] += change
+def _leave(trail: _Trail, number: int) -> None:
+    node, branch = trail[-1]
+    here = node.here.get(branch)
+    if here is not None:
+        here.discard(number)
+        if not here:
+            del node.here[branch]
+
+
+def _settle(trail: _Trail) -> None:
+    """Bring the counts along a trail up to date, from its end to the root."""
+    for node, branch in reversed(trail):
+        node.recount(branch)

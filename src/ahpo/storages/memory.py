@@ -20,6 +20,7 @@ __all__ = ("InMemoryStorage",)
 
 class _MemoryStore(StudyStore):
     # No coroutine here ever suspends: the facade drives them by hand, in the caller's thread.
+    waits = False
 
     def __init__(self, study_id: int, history: History, next_trial_id: Callable[[], int]) -> None:
         self.study_id = study_id
@@ -116,8 +117,8 @@ class InMemoryStorage(Storage):
             name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
             if name in self._stores:
                 raise DuplicatedStudyError(
-                    f"Another study with name '{name}' already exists. Please specify a different "
-                    "name, or reuse the existing one by setting `load_if_exists=True`."
+                    f"The storage has a study with the name '{name}' already: choose another name, "
+                    "or set `load_if_exists=True` to go on with that study."
                 )
             store = _MemoryStore(self._n_studies, History(name, directions), self._next_trial_id)
             self._n_studies += 1

@@ -28,6 +28,9 @@ class StudyStore(ABC):
 
     history: History
     study_id: int
+    # Whether its coroutines may suspend. Where none does, no cancellation can come between, and
+    # the engine saves what guarding against one costs.
+    waits: ClassVar[bool] = True
 
     @abstractmethod
     def record(self, fact: Fact) -> None:

@@ -10,71 +10,17 @@ Shapes: K kernels, the prior last; D = dn + dc parameters, the numeric ones firs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ahpo.samplers.tpe.kernels import (
+    LEAST_MASS,
+    Kernels,
+    choice_tables,
+    neighbour_bandwidths,
+)
 from ahpo.samplers.tpe.space import Candidates, Floats, Ints, UnitSpace
 
-__all__ = ("GoodMixture", "Kernels", "choice_tables", "neighbour_bandwidths", "smallest_bandwidth")
-
-_LEAST_MASS = 1e-300
-_LEAST_BANDWIDTH = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """Say how kernels are made.
-
-    ``prior_weight``: weight of the prior, where a trial weighs 1; ``magic_clip``: whether
-    bandwidths have a lower bound; ``endpoints``: whether the ends of the range count as
-    neighbours.
-    """
-
-    prior_weight: float = 1.0
-    magic_clip: bool = True
-    endpoints: bool = False
-
-
-def smallest_bandwidth(n_kernels: int, kernels: Kernels) -> float:
-    """Return the lower bound of bandwidths, the "magic clip" of Hyperopt (Watanabe 2023, 3.3.4)."""
-    return 1.0 / min(100.0, 1.0 + n_kernels) if kernels.magic_clip else _LEAST_BANDWIDTH
-
-
-def neighbour_bandwidths(unit: Floats, kernels: Kernels) -> Floats:
-    """Return the distance to the farther of both neighbours along each axis, (dn, n).
-
-    The outermost points have one neighbour (Bergstra 2011, section 4.2); a point that is alone has
-    the ends of the range.
-
-    :param unit: coordinates, (dn, n), of all kernels but the prior.
-    """
-    n = unit.shape[1]
-    if n == 0:
-        return np.empty_like(unit)
-    order = unit.argsort(axis=1)
-    ends = np.empty((len(unit), n + 2))
-    ends[:, 1:-1] = np.take_along_axis(unit, order, axis=1)
-    if kernels.endpoints or n == 1:
-        ends[:, 0], ends[:, -1] = 0.0, 1.0
-    else:
-        ends[:, 0], ends[:, -1] = ends[:, 2], ends[:, -3]
-    gaps = np.abs(ends[:, 1:] - ends[:, :-1])
-    bandwidths = np.empty_like(unit)
-    np.put_along_axis(bandwidths, order, np.maximum(gaps[:, :-1], gaps[:, 1:]), axis=1)
-    return np.clip(bandwidths, smallest_bandwidth(n + 1, kernels), 1.0, out=bandwidths)
-
-
-def choice_tables(n_choices: Ints, n_kernels: int, kernels: Kernels) -> tuple[Floats, Floats]:
-    """Return the probabilities of the choice of a kernel's trial and of each other one, (dc,).
-
-    Each choice has the share of the prior, ``prior_weight / n_kernels``, and the trial's own 1 more
-    (Aitchison and Aitken's kernel, as in Watanabe 2023, section 3.3.1).
-    """
-    share = max(kernels.prior_weight / n_kernels, 1e-12)
-    total = 1.0 + n_choices * share
-    return (1.0 + share) / total, share / total
+__all__ = ("GoodMixture",)
 
 
 class GoodMixture:
@@ -94,56 +40,123 @@ class GoodMixture:
 
         dn, n = unit.shape
         self._space = space
-        self._center = np.full((n + 1, dn), 0.5)
-        self._width = np.ones((n + 1, dn))
-        self._center[:n] = unit.T
-        self._width[:n] = neighbour_bandwidths(unit, kernels).T
-        self._inverse = 1.0 / self._width
+        self._center = center = np.full((n + 1, dn), 0.5)
+        width = np.ones((n + 1, dn))
+        center[:n] = unit.T
+        width[:n] = neighbour_bandwidths(unit, kernels).T
+        self._width = width
+        self._inverse = inverse = 1.0 / width
         # Where each kernel's range begins, and how far it goes, in its distribution function.
-        self._below = ndtr(-self._center * self._inverse)
-        self._mass = ndtr((1.0 - self._center) * self._inverse) - self._below
-        self._log_mass = np.log(self._mass)
-        self._log_scale = self._log_mass + np.log(self._width)
-        self._choice = choice.T
-        self._same, self._other = choice_tables(space.n_choices, n + 1, kernels)
-        weights = np.append(weights, kernels.prior_weight)
-        total = float(weights.sum())
-        if total <= 0.0:
-            weights[-1] = total = 1.0
-        weights /= total
-        with np.errstate(divide="ignore"):
-            self._log_weights = np.log(weights)
-        self._cumulated = weights.cumsum()
-        self._cumulated[-1] = 1.0
+        ends = np.empty((2, n + 1, dn))
+        np.multiply(center, inverse, out=ends[0])
+        np.negative(ends[0], out=ends[0])
+        np.add(ends[0], inverse, out=ends[1])
+        self._below, above = ndtr(ends, out=ends)
+        self._mass = above - self._below
+        # The factor of densities where values are continuous, of masses where they are not.
+        factor = inverse / self._mass
+        if len(space.discrete):
+            factor[:, space.discrete] *= width[:, space.discrete]
+        self._log_factor = np.log(factor, out=factor)
+        self._weights = np.empty(n + 1)
+        self._weights[:n] = weights
+        self._weights[n] = kernels.prior_weight or not weights.any()
+        self._cumulated = self._weights.cumsum()
+        self._set_factors()
+        if len(space.choice):
+            self._set_choices(choice, kernels)
+
+    def _set_factors(self) -> None:
+        """Set by what (u, u**2, 1) of the continuous parameters is multiplied, (2 c + 1, K)."""
+        axes = self._space.continuous
+        d = len(axes)
+        center, inverse = self._center.T, self._inverse.T
+        if d < len(center):
+            center, inverse = center[axes], inverse[axes]
+        # The middle of the space is the origin here: squares stay small, and differences exact.
+        middle = center - 0.5
+        self._factors = factors = np.empty((2 * d + 1, middle.shape[1]))
+        precision = np.square(inverse, out=factors[d:-1])
+        np.multiply(middle, precision, out=factors[:d])
+        precision *= -0.5
+        middle *= middle
+        middle *= precision
+        np.add.reduce(middle, axis=0, out=factors[-1])
+        factors[-1] += np.add.reduce(self._log_factor, axis=1)
+
+    def _set_choices(self, choice: Ints, kernels: Kernels) -> None:
+        """Set the tables of all kernels, and their logarithms (values of all, K)."""
+        counts = self._space.n_choices
+        n = choice.shape[1]
+        same, other = choice_tables(counts, n + 1, kernels)
+        self._choice = choice
+        # A table is a uniform one with this chance, and the kernel's own choice otherwise.
+        self._any_choice = np.ones((n + 1, len(counts)))
+        self._any_choice[:n] = other * counts
+        self._first = np.cumsum(counts) - counts
+        logs = np.empty((int(counts.sum()), n + 1))
+        logs[:, :n] = np.repeat(np.log(other), counts)[:, None]
+        logs[self._first[:, None] + choice, np.arange(n)] = np.log(same)[:, None]
+        logs[:, n] = np.repeat(-np.log(counts), counts)
+        self._choice_logs = logs
 
     def draw(self, rng: np.random.Generator, m: int, jointly: bool) -> Candidates:
         """Draw ``m`` candidates: each from one kernel, or each parameter from its own."""
         from scipy.special import ndtri
 
-        dn, dc = self._width.shape[1], len(self._same)
+        dn, dc = self._width.shape[1], len(self._space.choice)
         d = dn + dc
         uniforms = rng.random((m, d + (1 if jointly else d)))
-        kernel = self._cumulated.searchsorted(uniforms[:, d:], side="right")
-        axes = np.arange(d)
-        picked = np.broadcast_to(kernel, (m, d)) if jointly else kernel
-        at, on = picked[:, :dn], axes[:dn]
-        quantile = self._below[at, on] + uniforms[:, :dn] * self._mass[at, on]
-        unit = self._center[at, on] + self._width[at, on] * ndtri(quantile)
-        np.clip(unit, 0.0, 1.0, out=unit)
+        which = uniforms[:, d] if jointly else uniforms[:, d:]
+        which *= self._cumulated[-1]
+        # A last uniform that is rounded up would lie beyond the end.
+        picked = self._cumulated[:-1].searchsorted(which, side="right")
+        at = picked if jointly else (picked[:, :dn], np.arange(dn))
+        unit = self._mass[at]
+        unit *= uniforms[:, :dn]
+        unit += self._below[at]
+        ndtri(unit, out=unit)
+        unit *= self._width[at]
+        unit += self._center[at]
+        np.maximum(unit, 0.0, out=unit)
+        np.minimum(unit, 1.0, out=unit)
         if not dc:
             return self._space.snap(unit, np.empty((m, 0), dtype=np.intp))
-        return self._space.snap(unit, self._draw_choices(picked[:, dn:], uniforms[:, dn:d]))
+        choosing = picked if jointly else picked[:, dn:]
+        return self._space.snap(unit, self._draw_choices(choosing, uniforms[:, dn:d]))
 
     def _draw_choices(self, kernel: Ints, uniforms: Floats) -> Ints:
-        # A kernel's table is a uniform one with a chance of `any`, and its own choice otherwise.
         counts = self._space.n_choices
-        n = len(self._choice)
-        any_ = np.where(kernel == n, 1.0, self._other * counts)
-        choice = np.minimum((uniforms / any_ * counts).astype(np.intp), counts - 1)
+        axes = np.arange(len(counts))
+        anyway = self._any_choice[kernel] if kernel.ndim == 1 else self._any_choice[kernel, axes]
+        choice: Ints = (uniforms / anyway * counts).astype(np.intp)
+        n = self._choice.shape[1]
         if n:
-            own = self._choice[np.minimum(kernel, n - 1), np.arange(len(counts))]
-            choice = np.where(uniforms < any_, choice, own)
-        return choice
+            kernel = np.minimum(kernel, n - 1)
+            own = self._choice[:, kernel].T if kernel.ndim == 1 else self._choice[axes, kernel]
+            choice = np.where(uniforms < anyway, choice, own)
+        return np.minimum(choice, counts - 1)
+
+    def log_kernels(self, candidates: Candidates) -> Floats:
+        """Return the logarithm of each kernel's density over all parameters, (m, K).
+
+        The constant of the normal density is left out where values are continuous.
+        """
+        space = self._space
+        d = len(space.continuous)
+        points = np.ones((len(candidates.unit), 2 * d + 1))
+        unit = candidates.unit
+        if d < unit.shape[1]:
+            unit = unit[:, space.continuous]
+        np.subtract(unit, 0.5, out=points[:, :d])
+        np.square(points[:, :d], out=points[:, d:-1])
+        logs: Floats = points @ self._factors
+        if len(space.discrete):
+            logs += np.add.reduce(self._log_cells(candidates), axis=2)
+        if len(space.choice):
+            chosen = self._choice_logs[self._first + candidates.choice]
+            logs += np.add.reduce(chosen, axis=1)
+        return logs
 
     def log_terms(self, candidates: Candidates) -> Floats:
         """Return the logarithm of each kernel's density along each parameter, (m, K, D).
@@ -152,42 +165,47 @@ class GoodMixture:
         """
         unit = candidates.unit
         m, dn = unit.shape
-        n_kernels, dc = len(self._width), len(self._same)
-        terms = np.empty((m, n_kernels, dn + dc))
+        space = self._space
+        terms = np.empty((m, len(self._width), dn + len(space.choice)))
         numeric = terms[:, :, :dn]
         np.subtract(unit[:, None, :], self._center, out=numeric)
         numeric *= self._inverse
         numeric *= numeric
         numeric *= -0.5
-        numeric -= self._log_scale
-        found = self._space.discrete
-        if len(found):
-            numeric[:, :, found] = self._log_cell_masses(candidates, found)
-        if dc:
-            self._set_choices(terms[:, :, dn:], candidates.choice)
+        if len(space.discrete):
+            numeric[:, :, space.discrete] = self._log_cells(candidates)
+        numeric += self._log_factor
+        if len(space.choice):
+            chosen = self._choice_logs[self._first + candidates.choice]
+            terms[:, :, dn:] = chosen.transpose(0, 2, 1)
         return terms
 
-    def _log_cell_masses(self, candidates: Candidates, found: Ints) -> Floats:
+    def _log_cells(self, candidates: Candidates) -> Floats:
+        """Return the logarithms of what kernels have in the cells of candidates, (m, K, dd)."""
         from scipy.special import ndtr
 
+        found = self._space.discrete
         center, inverse = self._center[:, found], self._inverse[:, found]
-        mass = ndtr((candidates.upper[:, None, :] - center) * inverse)
-        mass -= ndtr((candidates.lower[:, None, :] - center) * inverse)
-        logs: Floats = np.log(np.maximum(mass, _LEAST_MASS, out=mass), out=mass)
-        logs -= self._log_mass[:, found]
+        edges = np.stack((candidates.lower, candidates.upper))[:, :, None, :] - center
+        edges *= inverse
+        below, above = ndtr(edges, out=edges)
+        above -= below
+        np.maximum(above, LEAST_MASS, out=above)
+        logs: Floats = np.log(above, out=above)
         return logs
 
-    def _set_choices(self, terms: Floats, choice: Ints) -> None:
-        same = choice[:, None, :] == self._choice
-        terms[:, :-1] = np.where(same, np.log(self._same), np.log(self._other))
-        terms[:, -1] = -np.log(self._space.n_choices)
+    def log_mixture(self, logs: Floats) -> Floats:
+        """Return the logarithm of the mixture, but for a constant.
 
-    def log_mixture(self, logs: NDArray[np.float64]) -> Floats:
-        """Return the logarithm of the mixture from those of its kernels along axis 1."""
-        weights = self._log_weights
-        logs = logs + (weights[:, None] if logs.ndim == 3 else weights)
-        top = logs.max(axis=1)
-        logs -= top[:, None]
-        np.exp(logs, out=logs)
-        result: Floats = np.log(logs.sum(axis=1)) + top
-        return result
+        :param logs: those of the kernels, (m, K) or (m, K, D).
+        """
+        top = np.maximum.reduce(logs, axis=1, keepdims=True)
+        densities = logs - top
+        np.exp(densities, out=densities)
+        if logs.ndim == 2:
+            total: Floats = densities @ self._weights
+        else:
+            total = np.einsum("mkd,k->md", densities, self._weights)
+        np.log(total, out=total)
+        total += top.reshape(total.shape)
+        return total

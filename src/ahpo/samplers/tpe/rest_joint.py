@@ -4,12 +4,12 @@ As l(x), but with one bandwidth for all kernels, Scott's rule: there are many tr
 counts is where they are dense. So the logarithms of n kernels at m candidates are a product of
 matrices (m, F) and (F, n), where a kernel's column of F features is computed once, in float32:
 
-- ``mu`` for each numeric parameter whose kernel is taken as normal, and ``mu**2`` for those of
-  them that are discrete; a cell of width h widens the kernel's variance by h**2 / 12;
-- one bias: ``-sum(mu**2) / (2 s**2)`` of the continuous ones, minus the logarithm of the mass
-  that is in the range;
+- ``u`` for each numeric parameter whose kernel is taken as normal, and ``u**2`` for those of them
+  that are discrete; a cell of width h widens the kernel's variance by h**2 / 12;
+- one bias: ``-sum(u**2) / (2 s**2)`` of the continuous ones, minus the logarithm of the mass that
+  is in the range;
 - one indicator for each value of coarse discrete parameters and of choices, whose factors are
-  logarithms of exact masses.
+  logarithms of masses.
 
 Bandwidths change in steps, so the columns are rarely computed anew.
 """
@@ -23,87 +23,91 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ahpo.samplers.tpe.good import Kernels, choice_tables, smallest_bandwidth
+from ahpo.samplers.tpe.kernels import Kernels, choice_tables, scott_bandwidth
 from ahpo.samplers.tpe.rows import Pending, UnitRows
-from ahpo.samplers.tpe.space import Candidates, Floats, Ints, UnitSpace
+from ahpo.samplers.tpe.space import COARSE, Candidates, Floats, Ints, UnitSpace
 
-__all__ = ("JointFeatures", "joint_features", "log_joint", "scott_bandwidth")
+__all__ = ("log_rest_jointly",)
 
 Floats32 = NDArray[np.float32]
 
-_COARSE = 16  # values: up to so many, a discrete parameter has a table of masses
 _NARROW = 64  # choices: up to so many, each has an indicator
-_NEVER = -1e30  # the bias of rows that are not usable
-_LEAST_MASS = 1e-30
-_LEAST_LOG = np.float32(-60.0)
+_NEVER = np.float32(-1e30)  # the logarithm of kernels that do not count
+_LEAST_LOG = np.float32(-60.0)  # below the largest logarithm
 _LOG_ROOT_2_PI = 0.5 * log(2.0 * pi)
 _EPOCHS = 2  # bandwidths that are kept: the number of running trials goes up and down
 
 
-def scott_bandwidth(n: int, d: int, kernels: Kernels) -> float:
-    """Return the bandwidth of ``n`` kernels in ``d`` dimensions, equal for slightly more kernels.
-
-    ``n`` is cut to its five leading bits, which changes the result by less than 1.3 %.
-    """
-    cut = max(n.bit_length() - 5, 0)
-    rounded = max(n >> cut << cut, 1)
-    return min(max(0.2 * rounded ** (-1.0 / (d + 4)), smallest_bandwidth(n + 1, kernels)), 1.0)
-
-
 class _Layout(NamedTuple):
-    """Say which parameters have which features; numeric and choice ones by their positions."""
+    """Say which parameters have which features, by their positions among their kind."""
 
-    smooth: Ints  # mu
-    fine: Ints  # mu**2, discrete
-    continuous: Ints
-    coarse: list[tuple[int, int, int]]  # numeric axis, first feature, number of values
-    narrow: list[tuple[int, int, int]]  # choice axis, first feature, number of choices
-    wide: list[int]  # choice axes
-    bias: int
+    smooth: Ints  # numeric, the continuous ones first
+    fine: Ints  # discrete with many values; and where they are among the discrete ones
+    fine_cells: Ints
+    coarse: Ints  # discrete with few values; likewise
+    coarse_cells: Ints
+    narrow: Ints  # choices
+    wide: list[int]
+    bias: int  # features: where each kind begins
+    coarse_first: Ints
+    narrow_first: Ints
     n_features: int
 
 
 def _layout(space: UnitSpace) -> _Layout:
-    coarse_axes = [axis for axis in space.discrete.tolist() if space.cells[axis] <= _COARSE]
-    fine = np.array(
-        [axis for axis in space.discrete.tolist() if space.cells[axis] > _COARSE], dtype=np.intp
-    )
+    discrete = space.discrete
+    is_coarse = space.cells[discrete] <= COARSE
+    fine, coarse = discrete[~is_coarse], discrete[is_coarse]
     smooth = np.concatenate((space.continuous, fine))
+    is_narrow = space.n_choices <= _NARROW
+    narrow = np.flatnonzero(is_narrow)
     bias = len(smooth) + len(fine)
-    first = bias + 1
-    coarse: list[tuple[int, int, int]] = []
-    narrow: list[tuple[int, int, int]] = []
-    for axis in coarse_axes:
-        coarse.append((axis, first, int(space.cells[axis])))
-        first += int(space.cells[axis])
-    for axis, count in enumerate(space.n_choices.tolist()):
-        if count <= _NARROW:
-            narrow.append((axis, first, count))
-            first += count
-    wide = [axis for axis, count in enumerate(space.n_choices.tolist()) if count > _NARROW]
-    return _Layout(smooth, fine, space.continuous, coarse, narrow, wide, bias, first)
+    start = bias + 1
+    coarse_first = start + COARSE * np.arange(len(coarse))
+    start += COARSE * len(coarse)
+    counts = space.n_choices[narrow]
+    narrow_first = start + np.cumsum(counts) - counts
+    return _Layout(
+        smooth=smooth,
+        fine=fine,
+        fine_cells=np.flatnonzero(~is_coarse),
+        coarse=coarse,
+        coarse_cells=np.flatnonzero(is_coarse),
+        narrow=narrow,
+        wide=np.flatnonzero(~is_narrow).tolist(),
+        bias=bias,
+        coarse_first=coarse_first,
+        narrow_first=narrow_first,
+        n_features=start + int(counts.sum()),
+    )
 
 
-class JointFeatures(NamedTuple):
-    """Hold the features of the first ``n`` rows: ``columns`` is (F, capacity), float32."""
+class _Features(NamedTuple):
+    """Hold the features of the first ``n`` rows.
+
+    ``columns``: (F, capacity); ``tables``: (coarse parameters, COARSE, COARSE), logarithms of the
+    masses of values at kernels.
+    """
 
     space: UnitSpace
     layout: _Layout
     bandwidth: float
     n: int
     columns: Floats32
-    tables: list[Floats32]  # of the coarse parameters: logarithms of masses, (value, kernel)
+    tables: Floats32
 
 
-def joint_features(rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float) -> JointFeatures:
+def _features_of(rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float) -> _Features:
     """Return the features of ``rows``, extended from what ``cache`` holds for this bandwidth."""
-    key = ("tpe", "joint", *rows.space.names)
-    found: tuple[JointFeatures, ...] = cache.get(key, ())
+    key = ("tpe", "joint", rows.space.names)
+    found: tuple[_Features, ...] = cache.get(key, ())
     known = [features for features in found if features.space is rows.space]
     features = next((f for f in known if f.bandwidth == bandwidth), None)
     if features is None:
         layout = known[0].layout if known else _layout(rows.space)
-        features = _no_features(rows.space, layout, bandwidth)
+        tables = rows.space.log_masses(layout.coarse, bandwidth)
+        columns = np.empty((layout.n_features, 0), np.float32)
+        features = _Features(rows.space, layout, bandwidth, 0, columns, tables)
     if features.n < rows.n:
         features = _extended(features, rows)
         rest = [f for f in known if f.bandwidth != bandwidth]
@@ -111,20 +115,7 @@ def joint_features(rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float)
     return features
 
 
-def _no_features(space: UnitSpace, layout: _Layout, bandwidth: float) -> JointFeatures:
-    from scipy.special import ndtr
-
-    tables: list[Floats32] = []
-    for axis, _, _ in layout.coarse:
-        edges = space.cell_edges(axis)
-        centers = 0.5 * (edges[1:] + edges[:-1])
-        masses = np.diff(ndtr((edges[:, None] - centers) / bandwidth), axis=0)
-        tables.append(np.log(np.maximum(masses, _LEAST_MASS)).astype(np.float32))
-    columns = np.empty((layout.n_features, 0), np.float32)
-    return JointFeatures(space, layout, bandwidth, 0, columns, tables)
-
-
-def _extended(features: JointFeatures, rows: UnitRows) -> JointFeatures:
+def _extended(features: _Features, rows: UnitRows) -> _Features:
     start, end = features.n, rows.n
     columns = features.columns
     if end > columns.shape[1]:
@@ -140,105 +131,110 @@ def _extended(features: JointFeatures, rows: UnitRows) -> JointFeatures:
     return features._replace(n=end, columns=columns)
 
 
-def _set_columns(columns: Floats32, features: JointFeatures, unit: Floats, choice: Ints) -> None:
+def _set_columns(columns: Floats32, features: _Features, unit: Floats, choice: Ints) -> None:
     """Set the features, (F, n), of points."""
     from scipy.special import ndtr
 
     layout, space = features.layout, features.space
-    n_smooth, n_continuous = len(layout.smooth), len(layout.continuous)
+    n_smooth, n_continuous = len(layout.smooth), len(space.continuous)
+    inverse = 1.0 / features.bandwidth
     # The middle of the space is the origin here: squares stay small, and differences exact.
     middle = (unit if n_continuous == len(unit) else unit[layout.smooth]) - 0.5
     columns[:n_smooth] = middle
-    inverse = 1.0 / features.bandwidth
-    squares = middle[:n_continuous]
-    bias = (squares * squares).sum(axis=0)
+    middle *= middle
+    bias = middle[:n_continuous].sum(axis=0)
     bias *= -0.5 * inverse * inverse
-    if len(layout.fine):
-        columns[n_smooth : layout.bias] = middle[n_continuous:] ** 2
     if len(unit):
         mass = ndtr((1.0 - unit) * inverse)
         mass -= ndtr(unit * -inverse)
         bias -= np.log(mass, out=mass).sum(axis=0)
     columns[layout.bias] = bias
+    if n_continuous == len(space.names):
+        return
+    columns[n_smooth : layout.bias] = middle[n_continuous:]
     columns[layout.bias + 1 :] = 0.0
     every = np.arange(columns.shape[1])
-    for axis, first, _ in layout.coarse:
-        columns[first + space.cell_of(axis, unit[axis]), every] = 1.0
-    for axis, first, _ in layout.narrow:
-        columns[first + choice[axis], every] = 1.0
+    if len(layout.coarse):
+        cells = space.cells_of(layout.coarse, unit[layout.coarse])
+        columns[layout.coarse_first[:, None] + cells, every] = 1.0
+    if len(layout.narrow):
+        columns[layout.narrow_first[:, None] + choice[layout.narrow], every] = 1.0
 
 
-def _factors(
-    features: JointFeatures, candidates: Candidates, same: Floats, other: Floats
+def _factors_of(
+    features: _Features, candidates: Candidates, same: Floats, other: Floats
 ) -> tuple[Floats32, Floats]:
     """Return what features are multiplied by, (m, F), and what all kernels have in common, (m,)."""
     layout, space = features.layout, features.space
-    m = len(candidates.unit)
+    m, dn = candidates.unit.shape
+    n_continuous, n_smooth = len(space.continuous), len(layout.smooth)
     factors = np.zeros((m, layout.n_features), np.float32)
-    n_continuous, n_smooth = len(layout.continuous), len(layout.smooth)
-    inverse = 1.0 / features.bandwidth**2
-    middle = candidates.unit[:, layout.continuous] - 0.5
-    scaled = middle * inverse
-    factors[:, :n_continuous] = scaled
-    common: Floats = (middle * scaled).sum(axis=1)
-    common *= -0.5
+    inverse = features.bandwidth**-2
+    unit = candidates.unit if n_continuous == dn else candidates.unit[:, layout.smooth]
+    middle = unit[:, :n_continuous] - 0.5
+    np.multiply(middle, inverse, out=factors[:, :n_continuous], casting="same_kind")
+    middle *= middle
+    common: Floats = np.add.reduce(middle, axis=1)
+    common *= -0.5 * inverse
     common -= n_continuous * log(features.bandwidth)
-    if len(layout.fine):
-        at = np.searchsorted(space.discrete, layout.fine)
-        cell = candidates.upper[:, at] - candidates.lower[:, at]
-        variance = cell * cell / 12.0 + features.bandwidth**2
-        middle = candidates.unit[:, layout.fine] - 0.5
-        factors[:, n_continuous:n_smooth] = middle / variance
-        factors[:, n_smooth : layout.bias] = -0.5 / variance
-        logs = np.log(cell) - 0.5 * np.log(variance) - _LOG_ROOT_2_PI
-        common += (logs - 0.5 * middle * middle / variance).sum(axis=1)
     factors[:, layout.bias] = 1.0
-    for (axis, first, count), table in zip(layout.coarse, features.tables, strict=True):
-        cell_index = candidates.cell[:, np.searchsorted(space.discrete, axis)]
-        factors[:, first : first + count] = table[cell_index]
+    if n_continuous == len(space.names):
+        return factors, common
+    if len(layout.fine):
+        width = (candidates.upper - candidates.lower)[:, layout.fine_cells]
+        precision = 1.0 / (width * width / 12.0 + features.bandwidth**2)
+        middle = unit[:, n_continuous:] - 0.5
+        factors[:, n_continuous:n_smooth] = middle * precision
+        factors[:, n_smooth : layout.bias] = -0.5 * precision
+        middle *= middle
+        logs = np.log(width * np.sqrt(precision)) - _LOG_ROOT_2_PI - 0.5 * middle * precision
+        common += logs.sum(axis=1)
+    if len(layout.coarse):
+        cells = candidates.cell[:, layout.coarse_cells]
+        logs = features.tables[np.arange(len(layout.coarse)), cells]
+        first = layout.bias + 1
+        factors[:, first : first + COARSE * len(layout.coarse)] = logs.reshape(m, -1)
     if len(same):
         ratio = np.log(same / other)
-        every = np.arange(m)
-        for axis, first, _ in layout.narrow:
-            factors[every, first + candidates.choice[:, axis]] = ratio[axis]
+        chosen = candidates.choice[:, layout.narrow]
+        factors[np.arange(m)[:, None], layout.narrow_first + chosen] = ratio[layout.narrow]
         common += np.log(other).sum()
     return factors, common
 
 
-def log_joint(
+def log_rest_jointly(
     candidates: Candidates,
     rows: UnitRows,
     pending: Pending,
     cache: dict[Hashable, Any],
     good: Ints,
     weights: Floats,
+    n_kernels: int,
     log_prior: Floats,
     kernels: Kernels,
-    n: int,
 ) -> Floats:
     """Return the logarithm of g at the candidates, (m,), but for a constant.
 
     :param candidates: the m candidates.
-    :param rows: the finished trials, of which the first ``n`` count.
+    :param rows: the finished trials, of which the first n count.
     :param pending: the p running trials.
     :param cache: where features are kept.
     :param good: rows that do not belong to g.
     :param weights: (n + p,), 0 for the rows that do not.
+    :param n_kernels: how many trials belong to g.
     :param log_prior: the logarithm of the prior at the candidates, (m,).
     :param kernels: how kernels are made.
-    :param n: how many rows.
     """
     space = rows.space
     p = pending.unit.shape[1]
-    n_kernels = int(np.count_nonzero(weights))
-    with np.errstate(divide="ignore"):
-        log_prior = log_prior + np.log(kernels.prior_weight)
+    n = len(weights) - p
+    log_prior = log_prior + kernels.log_prior_weight
     if n_kernels == 0:
         return log_prior
-    d = len(space.names)
-    features = joint_features(rows, cache, scott_bandwidth(n_kernels, d, kernels))
+    bandwidth = scott_bandwidth(n_kernels, len(space.names), kernels)
+    features = _features_of(rows, cache, bandwidth)
     same, other = choice_tables(space.n_choices, n_kernels + 1, kernels)
-    factors, common = _factors(features, candidates, same, other)
+    factors, common = _factors_of(features, candidates, same, other)
     logs = np.empty((len(factors), n + p), np.float32)
     np.matmul(factors, features.columns[:, :n], out=logs[:, :n])
     if p:
@@ -247,16 +243,15 @@ def log_joint(
         np.matmul(factors, columns, out=logs[:, n:])
     for axis in features.layout.wide:
         chosen = np.concatenate((rows.choice[axis, :n], pending.choice[axis]))
-        logs += (chosen == candidates.choice[:, axis, None]) * np.float32(
-            log(same[axis] / other[axis])
-        )
+        ratio = np.float32(log(same[axis] / other[axis]))
+        logs += (chosen == candidates.choice[:, axis, None]) * ratio
     logs[:, good] = _NEVER
-    top = logs.max(axis=1)
+    top = np.maximum.reduce(logs, axis=1)
     logs -= top[:, None]
     # What is so small adds nothing, and would become subnormal numbers, which are slow.
     np.maximum(logs, _LEAST_LOG, out=logs)
     np.exp(logs, out=logs)
-    total = logs @ weights.astype(np.float32)
-    with np.errstate(divide="ignore"):
-        result: Floats = np.logaddexp(np.log(total.astype(float)) + top + common, log_prior)
-    return result
+    total = np.log(logs @ weights.astype(np.float32))
+    common += total
+    common += top
+    return np.logaddexp(common, log_prior, out=common)

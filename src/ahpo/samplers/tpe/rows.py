@@ -44,8 +44,8 @@ def _empty(space: UnitSpace, capacity: int) -> UnitRows:
     return UnitRows(
         space,
         0,
-        np.empty((len(space.numeric), capacity)),
-        np.empty((len(space.choice), capacity), dtype=np.intp),
+        np.full((len(space.numeric), capacity), 0.5),
+        np.zeros((len(space.choice), capacity), dtype=np.intp),
         np.empty(capacity, dtype=bool),
     )
 
@@ -54,7 +54,7 @@ def unit_rows(
     view: View, cache: dict[Hashable, Any], space: dict[str, BaseDistribution]
 ) -> UnitRows:
     """Return at least the rows of ``view``, encoded once per row and kept in ``cache``."""
-    key = ("tpe", "rows", *space)
+    key = ("tpe", "rows", tuple(space))
     rows: UnitRows | None = cache.get(key)
     # Comparing tuples looks for identical items first: no distribution is compared by value.
     if rows is None or rows.space.distributions != tuple(space.values()):
@@ -73,6 +73,15 @@ def _extended(rows: UnitRows, view: View) -> UnitRows:
         unit[:, :start] = rows.unit[:, :start]
         choice[:, :start] = rows.choice[:, :start]
         usable[:start] = rows.usable[:start]
+    if end - start == 1:
+        # The common case: a single trial costs less without arrays.
+        point = None
+        if view.states[start] != _FAIL:
+            point = space.encode_point([float(view.column(name)[start]) for name in space.names])
+        usable[start] = point is not None
+        if point is not None:
+            unit[:, start], choice[:, start] = point
+        return UnitRows(space, end, unit, choice, usable)
     raw = np.empty((len(space.names), end - start))
     for position, name in enumerate(space.names):
         raw[position] = view.column(name)[start:end]
@@ -101,14 +110,14 @@ def pending_trials(
     view: View, cache: dict[Hashable, Any], space: UnitSpace, number: int
 ) -> Pending:
     """Return the running trials, but for ``number``, whose parameters of ``space`` are known."""
-    key = ("tpe", "pending", *space.names)
+    key = ("tpe", "pending", space.names)
     known: Pending | None = cache.get(key)
     if known is None or known.space is not space:
         known = Pending.none(space)
     columns = known.columns
     kept: list[int] = []
     kept_numbers: list[int] = []
-    added: list[list[float]] = []
+    added: list[tuple[list[float], list[int]]] = []
     added_numbers: list[int] = []
     for trial in view.running():
         if trial.number == number:
@@ -118,7 +127,8 @@ def pending_trials(
             kept.append(column)
             kept_numbers.append(trial.number)
             continue
-        point = _point(trial, space.names)
+        values = _values(trial, space.names)
+        point = None if values is None else space.encode_point(values)
         if point is not None:
             added.append(point)
             added_numbers.append(trial.number)
@@ -126,11 +136,8 @@ def pending_trials(
         return known
     unit, choice = known.unit[:, kept], known.choice[:, kept]
     if added:
-        new_unit, new_choice, inside = space.encode(np.array(added).T)
-        if not inside.all():
-            # Enqueued out of range: the trial teaches nothing about this space.
-            new_unit, new_choice = new_unit[:, inside], new_choice[:, inside]
-            added_numbers = [n for n, ok in zip(added_numbers, inside.tolist(), strict=True) if ok]
+        new_unit = np.array([point[0] for point in added]).reshape(len(added), -1).T
+        new_choice = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T
         unit = np.concatenate((unit, new_unit), axis=1)
         choice = np.concatenate((choice, new_choice), axis=1)
     numbers = (*kept_numbers, *added_numbers)
@@ -139,17 +146,17 @@ def pending_trials(
     return result
 
 
-def _point(trial: OpenTrial, names: Iterable[str]) -> list[float] | None:
-    """Return the values of a running trial, suggested or about to be; None if one is unknown."""
+def _values(trial: OpenTrial, names: Iterable[str]) -> list[float] | None:
+    """Return the parameters of a running trial, suggested or proposed; None if one is unknown."""
     params, proposal = trial.params, trial.proposal
     # What was enqueued overrules the proposal when it is suggested, and not before.
     sure = not trial.system_attrs or _FIXED_PARAMS not in trial.system_attrs
-    point: list[float] = []
+    values: list[float] = []
     for name in names:
         value = params.get(name)
         if value is None and sure:
             value = proposal.get(name)
         if value is None:
             return None
-        point.append(value)
-    return point
+        values.append(value)
+    return values

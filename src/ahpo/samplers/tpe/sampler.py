@@ -21,9 +21,10 @@ from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import ExperimentalWarning
 from ahpo.samplers.array_sampler import ArraySampler
 from ahpo.samplers.random import at_quantile
-from ahpo.samplers.tpe.good import GoodMixture, Kernels
-from ahpo.samplers.tpe.rest_joint import log_joint
-from ahpo.samplers.tpe.rest_single import log_singly
+from ahpo.samplers.tpe.good import GoodMixture
+from ahpo.samplers.tpe.kernels import Kernels
+from ahpo.samplers.tpe.rest_joint import log_rest_jointly
+from ahpo.samplers.tpe.rest_single import log_rest_singly
 from ahpo.samplers.tpe.rows import Pending, UnitRows, pending_trials, unit_rows
 from ahpo.samplers.tpe.schedule import (
     checked_weights,
@@ -181,7 +182,7 @@ class TPESampler(ArraySampler):
         self, view: View, number: int, space: dict[str, BaseDistribution]
     ) -> dict[str, float]:
         """Return internal values for the parameters of ``space``; {} in the startup phase."""
-        if self._starting(view):
+        if self._finished(view) < self._n_startup_trials:
             return {}
         jointly = self._jointly(view)
         rng = self.stream.generator(number, "tpe")
@@ -196,7 +197,7 @@ class TPESampler(ArraySampler):
 
     def draw(self, view: View, number: int, name: str, distribution: BaseDistribution) -> float:
         """Return the internal value of one parameter that is not in the proposal."""
-        if self._starting(view) or not learnable(distribution):
+        if self._finished(view) < self._n_startup_trials or not learnable(distribution):
             return at_quantile(distribution, self.stream.uniform(number, name))
         if self._warn_independent_sampling and self._multivariate and not self._group:
             warnings.warn(
@@ -236,9 +237,10 @@ class TPESampler(ArraySampler):
         multivariate = self._multivariate
         return len(view.directions) == 1 if multivariate is None else multivariate
 
-    def _starting(self, view: View) -> bool:
-        wanted = self._n_startup_trials
-        return view.n < wanted or np.count_nonzero(view.states != _FAIL) < wanted
+    @staticmethod
+    def _finished(view: View) -> int:
+        """Return how many trials are complete or pruned."""
+        return view.n and int(np.count_nonzero(view.states != _FAIL))
 
     def _sample(
         self,
@@ -252,27 +254,36 @@ class TPESampler(ArraySampler):
         cache = view.cache
         rows = unit_rows(view, cache, space)
         n = view.n
-        finished = int(np.count_nonzero(view.states != _FAIL))
-        chosen = good_rows(view, cache, self._gamma(finished))
-        mixture = self._good_mixture(view, rows, chosen)
+        chosen = good_rows(view, cache, self._gamma(self._finished(view)))
+        mixture = self._good_mixture(view, cache, rows, chosen)
         pending = (
             pending_trials(view, cache, rows.space, number)
             if self._constant_liar
             else Pending.none(rows.space)
         )
-        weights = self._rest_weights(rows, chosen, n, pending.unit.shape[1])
+        weights, n_rest = self._rest_weights(rows, chosen, n, pending.unit.shape[1])
         candidates = mixture.draw(rng, self._n_ei_candidates, jointly)
-        terms = mixture.log_terms(candidates)
         if jointly:
-            logs = terms.sum(axis=2)
+            logs = mixture.log_kernels(candidates)
             ratio = mixture.log_mixture(logs)
-            ratio -= log_joint(
-                candidates, rows, pending, cache, chosen, weights, logs[:, -1], self._kernels, n
+            ratio -= log_rest_jointly(
+                candidates,
+                rows,
+                pending,
+                cache,
+                chosen,
+                weights,
+                n_rest,
+                logs[:, -1],
+                self._kernels,
             )
             best = int(ratio.argmax())
             return rows.space.decode(candidates.unit[best], candidates.choice[best])
+        terms = mixture.log_terms(candidates)
         ratio = mixture.log_mixture(terms)
-        ratio -= log_singly(candidates, rows, pending, weights, terms[:, -1], self._kernels, n)
+        ratio -= log_rest_singly(
+            candidates, rows, pending, cache, weights, n_rest, terms[:, -1], self._kernels
+        )
         each = ratio.argmax(axis=0)
         dn = candidates.unit.shape[1]
         return rows.space.decode(
@@ -280,24 +291,38 @@ class TPESampler(ArraySampler):
             candidates.choice[each[dn:], np.arange(candidates.choice.shape[1])],
         )
 
-    def _good_mixture(self, view: View, rows: UnitRows, chosen: NDArray[np.intp]) -> GoodMixture:
-        known = chosen[rows.usable[chosen]]
+    def _good_mixture(
+        self, view: View, cache: dict[Hashable, Any], rows: UnitRows, chosen: NDArray[np.intp]
+    ) -> GoodMixture:
+        """Return l(x), the one of the last trial if the good trials are still the same."""
+        key = ("tpe", "good", rows.space.names)
+        of = (rows.space, chosen.tolist(), self._weights, self._kernels)
+        known: tuple[Any, GoodMixture] | None = cache.get(key)
+        if known is not None and known[0] == of:
+            return known[1]
+        usable = chosen[rows.usable[chosen]]
         weights = (
-            checked_weights(self._weights, len(known))
+            checked_weights(self._weights, len(usable))
             if len(view.directions) == 1
-            else np.ones(len(known))
+            else np.ones(len(usable))
         )
-        return GoodMixture(
-            rows.space, rows.unit[:, known], rows.choice[:, known], weights, self._kernels
+        mixture = GoodMixture(
+            rows.space, rows.unit[:, usable], rows.choice[:, usable], weights, self._kernels
         )
+        cache[key] = (of, mixture)
+        return mixture
 
     def _rest_weights(
         self, rows: UnitRows, chosen: NDArray[np.intp], n: int, p: int
-    ) -> NDArray[np.float64]:
-        """Return the weights of finished and running trials in g, (n + p,); 0 for the good."""
+    ) -> tuple[NDArray[np.float64], int]:
+        """Return the weights of finished and running trials in g, (n + p,), 0 for the good ones.
+
+        And how many trials belong to g.
+        """
         in_rest = np.ones(n + p, dtype=bool)
         in_rest[:n] = rows.usable[:n]
         in_rest[chosen] = False
+        n_rest = int(np.count_nonzero(in_rest))
         weights = np.zeros(n + p)
-        weights[in_rest] = checked_weights(self._weights, int(np.count_nonzero(in_rest)))
-        return weights
+        weights[in_rest] = checked_weights(self._weights, n_rest)
+        return weights, n_rest

@@ -9,8 +9,9 @@ Shapes: D parameters, of which dn numeric and dc choices; n trials; m candidates
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from math import exp, floor, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,19 @@ from ahpo.distributions import (
     IntDistribution,
 )
 
-__all__ = ("Candidates", "UnitSpace", "learnable")
+__all__ = ("COARSE", "Candidates", "Floats", "Ints", "UnitSpace", "learnable")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+COARSE = 16  # values: up to so many, a discrete parameter has tables of them
+
 # With more values than that, the probability of one is its density times the width of its cell.
 _MOST_CELLS = 1_000_000
+_LEAST_MASS = 1e-30
 
 
-@dataclass(slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Hold m points of a unit space.
 
     ``unit``: (m, dn), the middle of the cell where values are discrete; ``lower``, ``upper``:
@@ -47,49 +50,70 @@ class Candidates:
     choice: Ints
 
 
+class _Axis(NamedTuple):
+    """Say how one parameter is translated; ``start`` and ``span`` are on the scale of sampling."""
+
+    is_choice: bool
+    is_log: bool
+    low: float
+    high: float
+    start: float
+    span: float
+    cells: int  # 0 if continuous
+    step: float
+
+
+def _axis(distribution: BaseDistribution) -> _Axis:
+    if isinstance(distribution, CategoricalDistribution):
+        count = len(distribution.choices)
+        return _Axis(True, False, 0.0, count - 1.0, 0.0, 1.0, count, 1.0)
+    if not isinstance(distribution, FloatDistribution | IntDistribution):
+        raise NotImplementedError(
+            f"`distribution` must be a FloatDistribution, an IntDistribution or a "
+            f"CategoricalDistribution, but it is {distribution!r}."
+        )
+    low, high = float(distribution.low), float(distribution.high)
+    step, cells = distribution.step, 0
+    start, end = low, high
+    if step is not None and not (distribution.log and isinstance(distribution, FloatDistribution)):
+        cells = round((distribution.high - distribution.low) / step) + 1
+        start, end = low - 0.5 * step, high + 0.5 * step
+    if distribution.log:
+        start, end = log(start), log(end)
+    return _Axis(False, distribution.log, low, high, start, end - start, cells, step or 0.0)
+
+
+def learnable(distribution: BaseDistribution) -> bool:
+    """Tell whether a parameter has several values, and a range that unit coordinates can span."""
+    return not distribution.single() and 1e-300 < _axis(distribution).span < 1e300
+
+
 class UnitSpace:
     """Translate between internal values and unit coordinates.
 
-    :param space: ``{name: distribution}``, none of them with a single value only.
+    ``numeric``, ``choice``: positions of the parameters of both kinds; ``cells``: (dn,), numbers
+    of values, 0 where they are continuous or too many; ``discrete``, ``continuous``: the numeric
+    parameters, by whether they have cells; ``n_choices``: (dc,).
+
+    :param space: ``{name: distribution}``, all of them `learnable`.
     """
 
     def __init__(self, space: dict[str, BaseDistribution]) -> None:
         self.names = tuple(space)
         self.distributions = tuple(space.values())
-        numeric: list[int] = []
-        choice: list[int] = []
-        lows: list[float] = []
-        highs: list[float] = []
-        starts: list[float] = []
-        spans: list[float] = []
-        cells: list[int] = []
-        logs: list[bool] = []
-        for position, distribution in enumerate(self.distributions):
-            if isinstance(distribution, CategoricalDistribution):
-                choice.append(position)
-                lows.append(0.0)
-                highs.append(len(distribution.choices) - 1.0)
-                continue
-            assert isinstance(distribution, FloatDistribution | IntDistribution)
-            numeric.append(position)
-            lows.append(distribution.low)
-            highs.append(distribution.high)
-            start, end, count = _range(distribution)
-            starts.append(start)
-            spans.append(end - start)
-            cells.append(count if count <= _MOST_CELLS else 0)
-            logs.append(distribution.log)
-        self.numeric = np.array(numeric, dtype=np.intp)
-        self.choice = np.array(choice, dtype=np.intp)
-        self.all_numeric = not choice
-        self._low = np.array(lows)[:, None]
-        self._high = np.array(highs)[:, None]
-        self._start = np.array(starts)[:, None]
-        self._scale = 1.0 / np.array(spans)[:, None]
-        self._span = np.array(spans)
-        self._log = np.flatnonzero(logs)
-        self.n_choices = (self._high[self.choice, 0] + 1.0).astype(np.intp)
-        self.cells = np.array(cells, dtype=np.intp)
+        self._axes = axes = [_axis(distribution) for distribution in self.distributions]
+        numeric = [axis for axis in axes if not axis.is_choice]
+        self.numeric = np.flatnonzero([not axis.is_choice for axis in axes])
+        self.choice = np.flatnonzero([axis.is_choice for axis in axes])
+        self._low = np.array([axis.low for axis in axes])[:, None]
+        self._high = np.array([axis.high for axis in axes])[:, None]
+        self._start = np.array([axis.start for axis in numeric])[:, None]
+        self._span = np.array([axis.span for axis in numeric])
+        self._is_log = np.array([axis.is_log for axis in numeric], dtype=bool)
+        self._log = np.flatnonzero(self._is_log)
+        self.n_choices = np.array([axis.cells for axis in axes if axis.is_choice], dtype=np.intp)
+        cells = np.array([axis.cells for axis in numeric], dtype=float)
+        self.cells = np.where(cells <= _MOST_CELLS, cells, 0.0).astype(np.intp)
         self.discrete = np.flatnonzero(self.cells)
         self.continuous = np.flatnonzero(self.cells == 0)
         self._set_discrete()
@@ -97,10 +121,8 @@ class UnitSpace:
     def _set_discrete(self) -> None:
         found = self.discrete
         self._count = self.cells[found].astype(float)
-        logs = np.zeros(len(self.cells), dtype=bool)
-        logs[self._log] = True
         # Only ints have both cells and a log scale.
-        self._log_cells = np.flatnonzero(logs[found])
+        self._log_cells = np.flatnonzero(self._is_log[found])
         of_log = found[self._log_cells]
         self._log_first = self._low[self.numeric[of_log], 0]
         self._log_start = self._start[of_log, 0]
@@ -115,15 +137,26 @@ class UnitSpace:
         inside: NDArray[np.bool_] = ((raw >= self._low) & (raw <= self._high)).all(axis=0)
         if not inside.all():
             raw = np.where(inside, raw, self._low)
-        if self.all_numeric:
-            unit, choice = raw, np.empty((0, raw.shape[1]), dtype=np.intp)
-        else:
-            unit, choice = raw[self.numeric], raw[self.choice].astype(np.intp)
+        unit, choice = raw[self.numeric], raw[self.choice].astype(np.intp)
         if len(self._log):
-            if unit is raw:
-                unit = raw.copy()
             unit[self._log] = np.log(unit[self._log])
-        return (unit - self._start) * self._scale, choice, inside
+        unit -= self._start
+        unit /= self._span[:, None]
+        return unit, choice, inside
+
+    def encode_point(self, values: Iterable[float]) -> tuple[list[float], list[int]] | None:
+        """Return what `encode` does of one trial, unit (dn,) and choice (dc,), if it is inside."""
+        unit: list[float] = []
+        choice: list[int] = []
+        for value, axis in zip(values, self._axes, strict=True):
+            is_choice, is_log, low, high, start, span, _, _ = axis
+            if not low <= value <= high:
+                return None
+            if is_choice:
+                choice.append(int(value))
+            else:
+                unit.append(((log(value) if is_log else value) - start) / span)
+        return unit, choice
 
     def snap(self, unit: Floats, choice: Ints) -> Candidates:
         """Return the candidates in whose cells points lie: unit (m, dn), choice (m, dc)."""
@@ -152,60 +185,76 @@ class UnitSpace:
     def decode(self, unit: Floats, choice: Ints) -> dict[str, float]:
         """Return internal values by name, from one point: unit (dn,), choice (dc,)."""
         units, choices = iter(unit.tolist()), iter(choice.tolist())
-        return {
-            name: float(next(choices))
-            if isinstance(distribution, CategoricalDistribution)
-            else _value_at(distribution, next(units))
-            for name, distribution in zip(self.names, self.distributions, strict=True)
-        }
+        values: list[float] = []
+        for is_choice, is_log, low, high, start, span, cells, step in self._axes:
+            if is_choice:
+                values.append(float(next(choices)))
+                continue
+            value = next(units)
+            if is_log:
+                value = exp(start + value * span)
+                if cells:
+                    value = float(floor(value + 0.5))
+            elif cells:
+                value = low + step * min(floor(value * cells), cells - 1)
+            else:
+                value = start + value * span
+            values.append(low if value < low else high if value > high else value)
+        return dict(zip(self.names, values, strict=True))
 
-    def cell_edges(self, axis: int) -> Floats:
-        """Return the edges, (cells + 1,), between the values of a discrete numeric parameter."""
+    def cells_of(self, axes: Ints, unit: Floats) -> Ints:
+        """Return which values of discrete parameters coordinates belong to, (len(axes), n)."""
+        cells = (unit * self.cells[axes, None]).astype(np.intp)
+        for row, axis in enumerate(axes.tolist()):
+            if self._is_log[axis]:
+                cells[row] = np.searchsorted(self._edges(axis)[1:-1], unit[row], side="right")
+        np.maximum(cells, 0, out=cells)
+        return np.minimum(cells, self.cells[axes, None] - 1, out=cells)
+
+    def log_masses(
+        self, axes: Ints, bandwidth: float, truncated: bool = False
+    ) -> NDArray[np.float32]:
+        """Return logarithms of the masses of values at kernels, (len(axes), COARSE, COARSE).
+
+        :param axes: discrete parameters with at most ``COARSE`` values.
+        :param bandwidth: of all kernels; each is centred at one value.
+        :param truncated: whether masses are relative to what is in the range.
+        """
+        from scipy.special import ndtr
+
+        if not len(axes):
+            return np.empty((0, COARSE, COARSE), np.float32)
+        # Beyond the last value, edges and centres are repeated: there is no mass.
+        edges = np.ones((len(axes), COARSE + 1))
+        centers = np.ones((len(axes), COARSE))
+        for row, axis in enumerate(axes.tolist()):
+            count = self.cells[axis]
+            edges[row, : count + 1] = self._edges(axis)
+            centers[row, :count] = self._centers(axis)
+        below = ndtr((edges[:, :, None] - centers[:, None, :]) / bandwidth)
+        masses = np.diff(below, axis=1)
+        if truncated:
+            masses /= (below[:, -1] - below[:, 0])[:, None, :]
+        return np.log(np.maximum(masses, _LEAST_MASS)).astype(np.float32)
+
+    def _edges(self, axis: int) -> Floats:
+        """Return the edges between the values of a discrete parameter, (cells + 1,)."""
         distribution = self.distributions[self.numeric[axis]]
         cells = int(self.cells[axis])
-        edges: Floats = np.arange(cells + 1) / cells
-        if isinstance(distribution, IntDistribution) and distribution.log:
+        if self._is_log[axis]:
+            assert isinstance(distribution, IntDistribution)
             values = np.arange(distribution.low, distribution.high + 2) - 0.5
-            edges = (np.log(values) - self._start[axis]) * self._scale[axis]
-        return edges
+            edges: Floats = (np.log(values) - self._start[axis]) / self._span[axis]
+            return edges
+        return np.arange(cells + 1) / cells
 
-    def cell_of(self, axis: int, unit: Floats) -> Ints:
-        """Return which values of a discrete numeric parameter coordinates belong to."""
-        inner = self.cell_edges(axis)[1:-1]
-        return np.searchsorted(inner, unit, side="right").astype(np.intp)
-
-
-def learnable(distribution: BaseDistribution) -> bool:
-    """Tell whether a parameter has several values, and a range that unit coordinates can span."""
-    if isinstance(distribution, FloatDistribution | IntDistribution):
-        start, end, _ = _range(distribution)
-        span = end - start
-        return not distribution.single() and 1e-300 < span < 1e300
-    return not distribution.single()
-
-
-def _range(distribution: FloatDistribution | IntDistribution) -> tuple[float, float, int]:
-    """Return both ends of a range, on the scale where it is sampled, and its number of cells."""
-    low, high, step = distribution.low, distribution.high, distribution.step
-    if isinstance(distribution, IntDistribution) and distribution.log:
-        return log(low - 0.5), log(high + 0.5), int(high - low) + 1
-    if distribution.log:
-        return log(low), log(high), 0
-    if step is None:
-        return low, high, 0
-    return low - 0.5 * step, high + 0.5 * step, round((high - low) / step) + 1
-
-
-def _value_at(distribution: BaseDistribution, unit: float) -> float:
-    """Return the internal value of a numeric parameter at a unit coordinate."""
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    start, end, cells = _range(distribution)
-    low, high = distribution.low, distribution.high
-    if distribution.log:
-        value = exp(start + unit * (end - start))
-        return float(min(max(low, floor(value + 0.5) if cells else value), high))
-    if cells:
-        step = distribution.step
-        assert step is not None
-        return float(min(low + step * min(floor(unit * cells), cells - 1), high))
-    return min(max(low, start + unit * (end - start)), high)
+    def _centers(self, axis: int) -> Floats:
+        """Return the coordinates of the values of a discrete parameter, (cells,)."""
+        distribution = self.distributions[self.numeric[axis]]
+        cells = int(self.cells[axis])
+        if self._is_log[axis]:
+            assert isinstance(distribution, IntDistribution)
+            values = np.arange(distribution.low, distribution.high + 1)
+            centers: Floats = (np.log(values) - self._start[axis]) / self._span[axis]
+            return centers
+        return (np.arange(cells) + 0.5) / cells

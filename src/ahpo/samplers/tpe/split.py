@@ -22,6 +22,7 @@ from ahpo.states import StudyDirection, TrialState
 __all__ = ("good_rows",)
 
 _FAIL, _COMPLETE = int(TrialState.FAIL), int(TrialState.COMPLETE)
+_VALUED, _PRUNED, _BROKEN = 0.0, 1.0, 2.0  # classes, the best first
 _SPARE = 64  # how many rows are kept beyond those asked for
 _FEW = 16  # new rows, that are ranked one by one
 
@@ -76,10 +77,9 @@ class _Best(NamedTuple):
         """Return this with the few rows of ``view`` that are new."""
         keys = self.keys
         start, end = self.n, view.n
-        order = _order_keys(view, slice(start, end))
-        for row, *key in zip(range(start, end), *(k.tolist() for k in order), strict=True):
-            entry = (key[0], key[1], key[2], row)
-            if key[0] == inf or (len(keys) == self.kept and entry > keys[-1]):
+        for row in range(start, end):
+            entry = _order_key(view, row)
+            if entry[0] == inf or (len(keys) == self.kept and entry > keys[-1]):
                 continue
             if keys is self.keys:
                 keys = keys.copy()
@@ -105,27 +105,36 @@ def _ranked(view: View, kept: int) -> _Best:
     return _Best(view.n, kept, keys)
 
 
+def _order_key(view: View, row: int) -> tuple[float, float, float, int]:
+    """Return (class, a, b, row) of one row."""
+    state = view.states[row]
+    if state == _FAIL:
+        return inf, 0.0, 0.0, row
+    violation = float(view.violation[row])
+    if violation > 0:
+        return _BROKEN, violation, 0.0, row
+    sign = -1.0 if view.directions[0] is StudyDirection.MAXIMIZE else 1.0
+    if state == _COMPLETE:
+        return _VALUED, sign * float(view.values[row, 0]), 0.0, row
+    # Without a report the last step is -1, which comes after every step.
+    reported = sign * float(view.last_value[row])
+    return _PRUNED, -float(view.last_step[row]), inf if reported != reported else reported, row
+
+
 def _order_keys(view: View, rows: slice) -> tuple[NDArray[np.float64], ...]:
-    """Return three keys by which rows are ordered; the first one is inf for failed trials."""
+    """Return the keys of rows, as `_order_key` does."""
     states = view.states[rows]
-    loss = view.values[rows, 0]
     sign = -1.0 if view.directions[0] is StudyDirection.MAXIMIZE else 1.0
     violation = view.violation[rows]
-    first = (states != _COMPLETE).astype(float)
-    second = sign * loss
-    third = np.zeros(len(states))
-    pruned = first > 0
-    if pruned.any():
-        # Without a report the last step is -1, which comes after every step.
-        second[pruned] = -view.last_step[rows][pruned].astype(float)
-        reported = sign * view.last_value[rows][pruned]
-        third[pruned] = np.where(np.isnan(reported), inf, reported)
-        first[states == _FAIL] = inf
-    broken = (violation > 0) & (first < inf)
-    if broken.any():
-        first[broken] = 2.0
-        second[broken] = violation[broken]
-        third[broken] = 0.0
+    complete, failed = states == _COMPLETE, states == _FAIL
+    first = np.where(complete, _VALUED, _PRUNED)
+    second = np.where(complete, sign * view.values[rows, 0], -view.last_step[rows].astype(float))
+    reported = sign * view.last_value[rows]
+    third = np.where(complete, 0.0, np.where(np.isnan(reported), inf, reported))
+    broken = violation > 0
+    first[broken], third[broken] = _BROKEN, 0.0
+    second[broken] = violation[broken]
+    first[failed] = inf
     return first, second, third
 
 

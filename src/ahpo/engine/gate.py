@@ -1,0 +1,97 @@
+"""Ctrl-C and SIGTERM for plain code: let into what the user wrote, held back from the engine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+__all__ = ("EXIT_CODE", "Gate")
+
+EXIT_CODE = 128 + signal.SIGTERM
+
+_Handler = Callable[[int, FrameType | None], Any]
+
+
+def _exit(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_CODE)
+
+
+class Gate:
+    """Decide when a signal may raise.
+
+    Python raises KeyboardInterrupt between any two instructions of the main thread. In the
+    engine's own code that could leave a trial that nobody finishes. So a signal is noted while the
+    gate is closed, and raised when it opens: around the objective, a callback, a sampler. One that
+    gets in closes the gate behind it, so that a second one does not undo what the first one makes
+    the engine do.
+
+    What a signal raises is up to the handler that was there before: a user's own is called just
+    the same. SIGTERM, which by default would kill the process, raises SystemExit.
+    """
+
+    def __init__(self) -> None:
+        self._open = False
+        self._before: dict[int, _Handler] = {}
+        self._noted: int | None = None
+        self.ended_by: str | None = None
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Guard what runs inside, if this is the main thread: in no other does a signal raise."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._install(signum)
+        try:
+            yield
+        finally:
+            for number, before in self._before.items():
+                if signal.getsignal(number) == self._handle:  # else it is somebody's, who keeps it
+                    signal.signal(number, signal.SIG_DFL if before is _exit else before)
+        self.check()
+
+    def _install(self, signum: signal.Signals) -> None:
+        before = signal.getsignal(signum)
+        if before is signal.SIG_DFL and signum == signal.SIGTERM:
+            before = _exit
+        if callable(before):  # ignored signals stay ignored
+            self._before[signum] = before
+            signal.signal(signum, self._handle)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self._open:
+            self._let_in(signum, frame)
+        else:
+            self._noted = signum
+
+    def _let_in(self, signum: int, frame: FrameType | None) -> None:
+        was_open, self._open, self._noted = self._open, False, None
+        before = self.ended_by
+        self.ended_by = "KeyboardInterrupt" if signum == signal.SIGINT else "SIGTERM"
+        self._before[signum](signum, frame)
+        self._open, self.ended_by = was_open, before  # a handler that raised nothing: go on
+
+    @property
+    def noted(self) -> bool:
+        """Whether a signal waits for the gate to open."""
+        return self._noted is not None
+
+    def check(self) -> None:
+        """Raise what was noted."""
+        if self._noted is not None:
+            self._let_in(self._noted, sys._getframe(1))
+
+    def open(self) -> None:
+        """Let signals in, the one that was noted first."""
+        self._open = True
+        self.check()
+
+    def close(self) -> None:
+        """Hold signals back."""
+        self._open = False

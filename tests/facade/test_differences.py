@@ -1,0 +1,396 @@
+"""What differs from Optuna on purpose: each row does so, and docs/compatibility.md says it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+import ahpo
+from tests.facade.two_libraries import errors_of, golden_sampler, trace_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
+
+Script = Callable[[Any], Any]
+ROWS: list[Any] = []
+
+
+def sections() -> set[str]:
+    """Return the headings of the page on compatibility."""
+    return set(re.findall(r"^#{2,3} (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def differs(section: str, theirs: Any, ours: Any) -> Callable[[Script], Script]:
+    """Enter a script with what it gives in Optuna and here, and where the page says why."""
+
+    def enter(script: Script) -> Script:
+        ROWS.append(pytest.param(script, section, theirs, ours, id=script.__name__))
+        return script
+
+    return enter
+
+
+# -- studies -------------------------------------------------------------------------------------
+
+
+@differs("Arguments are checked when they come", ["fine"] * 3, ["TypeError"] * 3)
+def what_is_no_sampler(o: Any) -> Any:
+    study = o.create_study()
+    return errors_of(
+        lambda: o.create_study(sampler="tpe"),
+        lambda: o.create_study(study_name=5),
+        lambda: setattr(study, "pruner", "median"),
+    )
+
+
+@differs("Arguments are checked when they come", ["fine", "fine"], ["TypeError", "TypeError"])
+def samplers_and_pruners_of_optuna(o: Any) -> Any:
+    return errors_of(
+        lambda: o.create_study(sampler=optuna.samplers.RandomSampler()),
+        lambda: o.create_study(pruner=optuna.pruners.NopPruner()),
+    )
+
+
+@differs("Metric names are not experimental", ["ExperimentalWarning"], [])
+def metric_names_warn(o: Any) -> Any:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        o.create_study().set_metric_names(["loss"])
+    return [w.category.__name__ for w in caught]
+
+
+@differs("The best trial of equal ones has the lowest number", 2, 0)
+def ties(o: Any) -> Any:
+    study = o.create_study()
+    for trial in reversed([study.ask() for _ in range(3)]):
+        study.tell(trial, 1.0)
+    return study.best_trial.number
+
+
+@differs("Attributes are copied when they are set", [1, 2], [1])
+def an_attribute_that_is_changed_afterwards(o: Any) -> Any:
+    study = o.create_study()
+    value = [1]
+    study.set_user_attr("key", value)
+    value.append(2)
+    return study.user_attrs["key"]
+
+
+# -- sampling ------------------------------------------------------------------------------------
+
+
+def drawn(o: Any, n_jobs: int) -> list[Any]:
+    """Return what eight trials drew at random, by number, while they overlapped in some way."""
+    study = o.create_study(sampler=o.samplers.RandomSampler(seed=1))
+    first_may_go = threading.Event()
+
+    def objective(trial: Any) -> float:
+        if n_jobs > 1 and trial.number == 0:
+            first_may_go.wait(10)
+        elif n_jobs == 1 or trial.number == 1:
+            first_may_go.set()
+        return float(trial.suggest_float("x", 0, 1))
+
+    study.optimize(objective, n_trials=8, n_jobs=n_jobs)
+    return [trial.params["x"] for trial in study.trials]
+
+
+@differs("The same seed gives other numbers than in Optuna", False, True)
+def draws_do_not_depend_on_the_number_of_jobs(o: Any) -> Any:
+    return drawn(o, 1) == drawn(o, 2)
+
+
+@differs("Joint sampling happens at ask", ["before"], ["before", "space", "relative"])
+def when_a_sampler_samples_jointly(o: Any) -> Any:
+    calls = []
+    base = type(golden_sampler(o))
+
+    class Sampler(base):  # type: ignore[misc,valid-type]
+        def before_trial(self, *args: Any) -> None:
+            calls.append("before")
+
+        def infer_relative_search_space(self, *args: Any) -> Any:
+            calls.append("space")
+            return {"x": o.distributions.FloatDistribution(0, 1)}
+
+        def sample_relative(self, *args: Any) -> Any:
+            calls.append("relative")
+            return {"x": 0.5}
+
+    trial = o.create_study(sampler=Sampler()).ask()
+    at_ask = list(calls)
+    assert trial.suggest_float("x", 0, 1) == 0.5
+    assert sorted(calls) == ["before", "relative", "space"]
+    return at_ask
+
+
+@differs("A sampler must stay inside its distribution", 99.5, "ValueError")
+def a_sampler_that_leaves_the_range(o: Any) -> Any:
+    class Sampler(type(golden_sampler(o))):  # type: ignore[misc]
+        def sample_independent(self, *args: Any) -> Any:
+            return 99.5
+
+    return o.create_study(sampler=Sampler()).ask().suggest_float("x", 0, 1)
+
+
+@differs("Ranges without an end can not be sampled", "OverflowError", "ValueError")
+def a_range_without_an_end(o: Any) -> Any:
+    return o.create_study().ask().suggest_float("x", 0, float("inf"))
+
+
+@differs("Samplers see a study that they can only read", True, False)
+def what_a_sampler_sees(o: Any) -> Any:
+    seen = []
+
+    class Sampler(type(golden_sampler(o))):  # type: ignore[misc]
+        def sample_independent(self, study: Any, *args: Any) -> Any:
+            assert study.trials[0].params == {} and study.best_trials == []
+            seen.append(hasattr(study, "optimize"))
+            return 0.5
+
+    o.create_study(sampler=Sampler()).ask().suggest_float("x", 0, 1)
+    return seen[0]
+
+
+# -- trials --------------------------------------------------------------------------------------
+
+
+@differs("A failed trial keeps its reason", [[], []], [["fail_reason"]] * 2)
+def the_reason_of_a_failure(o: Any) -> Any:
+    study = o.create_study()
+    study.optimize(lambda trial: 1 / trial.number, n_trials=1, catch=ZeroDivisionError)
+    with warnings.catch_warnings(action="ignore"):
+        study.tell(study.ask(), None)
+    return [list(trial.system_attrs) for trial in study.trials]
+
+
+@differs("A fixed value is recorded as the objective got it", [2, {"n": 2.5}], [2, {"n": 2}])
+def a_fixed_value_that_is_no_int(o: Any) -> Any:
+    study = o.create_study()
+    study.enqueue_trial({"n": 2.5})
+    trial = study.ask()
+    with warnings.catch_warnings(action="ignore"):
+        return trial.suggest_int("n", 0, 10), trial.params
+
+
+@differs("Names and keys are str", ["fine"] * 4, ["TypeError"] * 4)
+def names_and_keys(o: Any) -> Any:
+    study = o.create_study(sampler=o.samplers.TPESampler(seed=0))
+    trial = study.ask()
+    return errors_of(
+        lambda: trial.suggest_categorical(5, ["a", "b"]),
+        lambda: trial.set_user_attr(5, 1),
+        lambda: study.set_user_attr(5, 1),
+        lambda: study.enqueue_trial({5: 1}),
+    )
+
+
+@differs("Steps are below 2**63", ["fine"], ["ValueError"])
+def a_step_beyond_all(o: Any) -> Any:
+    trial = o.create_study().ask()
+    return errors_of(lambda: trial.report(1.0, 2**63))
+
+
+@differs("Older names", ["AttributeError", "AttributeError"], ["fine", "fine"])
+def system_attributes_of_a_trial(o: Any) -> Any:
+    trial = o.create_study().ask()
+    return errors_of(lambda: trial.set_system_attr("k", 1), lambda: trial.system_attrs["k"])
+
+
+@differs("Optuna's own TrialPruned counts", "TrialState.PRUNED", "TrialState.PRUNED ")
+def pruned_by_the_exception_of_optuna(o: Any) -> Any:
+    def objective(trial: Any) -> float:
+        raise optuna.TrialPruned
+
+    study = o.create_study()
+    study.optimize(objective, n_trials=1)
+    return str(study.trials[0].state) + (" " if o is ahpo else "")
+
+
+# -- optimize ------------------------------------------------------------------------------------
+
+
+@differs(
+    "An exception cancels the other running trials",
+    ["COMPLETE", "FAIL"],
+    ["FAIL", "FAIL"],
+)
+def an_exception_among_several_jobs(o: Any) -> Any:
+    raised, study = threading.Event(), o.create_study()
+
+    def objective(trial: Any) -> float:
+        if trial.number == 1:
+            raised.set()
+            raise ZeroDivisionError
+        raised.wait(10)
+        for step in range(10_000):
+            trial.report(0.0, step)
+        return 1.0
+
+    with pytest.raises(ZeroDivisionError):
+        study.optimize(objective, n_trials=3, n_jobs=2)
+    return [trial.state.name for trial in study.trials]
+
+
+@differs("An exception cancels the other running trials", "fine", "ZeroDivisionError")
+def an_exception_of_the_last_trial(o: Any) -> Any:
+    study = o.create_study()
+    return errors_of(
+        lambda: study.optimize(lambda trial: 1 / (trial.number - 1), n_trials=2, n_jobs=2)
+    )[0]
+
+
+@differs("No way of leaving optimize leaves a running trial", "RUNNING", "FAIL")
+def leaving_by_exit(o: Any) -> Any:
+    def objective(trial: Any) -> float:
+        raise SystemExit(3)
+
+    study = o.create_study()
+    with pytest.raises(SystemExit):
+        study.optimize(objective, n_trials=1)
+    return study.trials[0].state.name
+
+
+@differs("One optimize of a study at a time", "fine", "RuntimeError")
+def optimize_from_another_thread(o: Any) -> Any:
+    study = o.create_study()
+    found: list[str] = []
+
+    def objective(trial: Any) -> float:
+        if trial.number == 0:
+            found.extend(errors_of(lambda: None))
+            other = threading.Thread(
+                target=lambda: found.extend(
+                    errors_of(lambda: study.optimize(lambda trial: 1.0, n_trials=1))
+                )
+            )
+            other.start()
+            other.join()
+        return 1.0
+
+    study.optimize(objective, n_trials=1)
+    return found[-1]
+
+
+@differs("Logging", True, False)
+def the_line_of_an_interrupted_trial(o: Any) -> Any:
+    import logging
+
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign,assignment]
+    o.logging.get_logger("optuna").addHandler(handler)
+
+    def objective(trial: Any) -> float:
+        raise KeyboardInterrupt
+
+    study = o.create_study()
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(objective, n_trials=1)
+    o.logging.get_logger("optuna").removeHandler(handler)
+    assert "because of the following error: KeyboardInterrupt()." in records[1].getMessage()
+    return bool(records[1].exc_info)
+
+
+# -- what is told and put in ---------------------------------------------------------------------
+
+
+@differs(
+    "Text is never a value",
+    ["AssertionError", "TypeError", "TypeError"],
+    ["fine", "fine", "ValueError"],
+)
+def text_of_a_number(o: Any) -> Any:
+    study = o.create_study()
+    trial = study.ask()
+    return errors_of(
+        lambda: study.optimize(lambda trial: "1.5", n_trials=1),
+        lambda: study.tell(study.ask(), "1.5"),
+        lambda: study.tell(trial, "1.5", state=o.trial.TrialState.COMPLETE),
+    )
+
+
+@differs(
+    "A trial exists if its parameters are equal",
+    [False, False, True, True],
+    [True, True, False, False],
+)
+def what_exists(o: Any) -> Any:
+    found = []
+    for one, other in ((1, 1.0), (1.0, True), (1.0, 1.000001), (10**6, 10**6 + 1)):
+        study = o.create_study()
+        study.enqueue_trial({"x": one})
+        study.enqueue_trial({"x": other}, skip_if_exists=True)
+        found.append(len(study.trials) == 1)
+    return found
+
+
+@differs("Added trials must fit the study", ["fine", "fine", 3], ["ValueError", "ValueError", 1])
+def added_trials_of_another_kind(o: Any) -> Any:
+    d = o.distributions
+    study = o.create_study()
+
+    def made(distribution: Any, **more: Any) -> Any:
+        arguments = {"params": {"x": 1.0}, "distributions": {"x": distribution}, **more}
+        return o.create_trial(value=1.0, **arguments)
+
+    study.add_trial(made(d.FloatDistribution(0, 1)))
+    errors = errors_of(
+        lambda: study.add_trial(made(d.CategoricalDistribution([1.0]))),
+        lambda: study.add_trial(made(d.FloatDistribution(0, 1), intermediate_values={-1: 0.0})),
+    )
+    return [*errors, len(study.trials)]
+
+
+@differs("States may be ints", ["AttributeError", "AttributeError"], ["fine", "fine"])
+def states_as_ints(o: Any) -> Any:
+    study = o.create_study()
+    trial = study.ask()
+    return errors_of(
+        lambda: study.tell(trial, 1.0, state=1), lambda: o.create_trial(state=1, value=1.0)
+    )
+
+
+@differs(
+    "Types of errors",
+    ["AttributeError", "AttributeError", "fine", "OverflowError"],
+    ["ValueError", "TypeError", "TypeError", "TypeError"],
+)
+def errors_by_accident(o: Any) -> Any:
+    study = o.create_study()
+    trial = study.ask()
+    study.ask()
+    return errors_of(
+        lambda: o.create_study(direction=1),
+        lambda: study.add_trial(5),
+        lambda: study.tell(True, 1.0),
+        lambda: trial.report(1.0, float("inf")),
+    )
+
+
+@differs("A trial and a study are made by their functions", "fine", "TypeError")
+def a_trial_made_by_hand(o: Any) -> Any:
+    study = o.create_study()
+    study.ask()
+    return errors_of(lambda: o.trial.Trial(study, 0))[0]
+
+
+@differs("Names of Optuna that have no meaning here", True, False)
+def versions(o: Any) -> Any:
+    return hasattr(o, "version")
+
+
+@pytest.mark.parametrize(("script", "section", "theirs", "ours"), ROWS)
+def test_differs_as_the_page_says(script: Script, section: str, theirs: Any, ours: Any) -> None:
+    assert section in sections()
+    for library, expected in ((optuna, theirs), (ahpo, ours)):
+        trace = trace_of(script, library)
+        found = trace.result if trace.error is None else trace.error
+        assert found == expected, library.__name__
+    assert theirs != ours
