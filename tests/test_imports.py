@@ -21,6 +21,7 @@ LAYERS = {
     "ahpo.study_summary": 1,
     "ahpo.dataframe": 1,
     "ahpo.logging": 1,
+    "ahpo.lazy": 1,
     "ahpo.history": 2,
     "ahpo.samplers": 3,
     "ahpo.pruners": 3,

@@ -5,21 +5,12 @@
 
 from __future__ import annotations
 
-from ahpo import (
-    aio,
-    distributions,
-    exceptions,
-    logging,
-    pruners,
-    samplers,
-    search_space,
-    storages,
-    study,
-    trial,
-)
-from ahpo.aio import AsyncStudy
-from ahpo.engine.trial import AsyncTrial, Trial
+from typing import TYPE_CHECKING
+
+from ahpo import distributions, exceptions, logging, pruners, samplers, storages, study, trial
+from ahpo.engine.trial import Trial
 from ahpo.exceptions import TrialInterrupted, TrialPruned
+from ahpo.lazy import lazily
 from ahpo.study import (
     Study,
     copy_study,
@@ -30,6 +21,10 @@ from ahpo.study import (
     load_study,
 )
 from ahpo.trials.create import create_trial
+
+if TYPE_CHECKING:
+    from ahpo import aio, search_space
+    from ahpo.aio import AsyncStudy, AsyncTrial
 
 __all__ = (
     "AsyncStudy",
@@ -59,3 +54,18 @@ __all__ = (
 )
 
 __version__ = "0.1.0"
+
+# The asynchronous face brings asyncio, which takes longer to import than all else here.
+__getattr__ = lazily(
+    globals(),
+    {
+        "AsyncStudy": "ahpo.aio",
+        "AsyncTrial": "ahpo.aio",
+        "aio": "ahpo.aio",
+        "search_space": "ahpo.search_space",
+    },
+)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from ahpo.dataframe import DEFAULT_ATTRS, trials_dataframe
 from ahpo.distributions import BaseDistribution
 from ahpo.engine import faces, opening, operations
+from ahpo.engine.async_trial import AsyncTrial
 from ahpo.engine.block import TrialBlock
 from ahpo.engine.fixed_trial import FixedTrial
 from ahpo.engine.live_trial import LiveTrial
-from ahpo.engine.optimize import Options, optimize_on_loop
+from ahpo.engine.loop_place import place_of, settle
+from ahpo.engine.on_loop import optimize_on_loop
+from ahpo.engine.options import Options
 from ahpo.engine.reader import StudyFace
 from ahpo.engine.session import Session
 from ahpo.engine.stream import TrialStream
-from ahpo.engine.trial import AsyncTrial
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers.base import BaseSampler
 from ahpo.states import StudyDirection, TrialState
@@ -153,8 +155,8 @@ class AsyncStudy(StudyFace):
         :raises TypeError: if ``fixed_distributions`` is no dict of distributions
         """
         session = self._session
-        await session.settle()
-        return await operations.ask(session, session.place(), AsyncTrial, fixed_distributions)
+        await settle(session)
+        return await operations.ask(session, place_of(session), AsyncTrial, fixed_distributions)
 
     async def tell(
         self,
@@ -172,7 +174,7 @@ class AsyncStudy(StudyFace):
         :raises TypeError: if ``trial`` is neither a trial nor a number
         :raises ValueError: if there is no such trial, it does not run, or the values do not fit
         """
-        place = self._session.place()
+        place = place_of(self._session)
         return await operations.tell(self._session, place, trial, values, state, skip_if_finished)
 
     async def enqueue_trial(
@@ -215,7 +217,7 @@ class AsyncStudy(StudyFace):
 
     async def refresh(self) -> None:
         """Learn what other processes have written."""
-        await self._session.settle()
+        await settle(self._session)
         await self._session.store.refresh()
 
     def trials_dataframe(
@@ -233,7 +235,7 @@ class AsyncStudy(StudyFace):
 
     async def aclose(self) -> None:
         """Release what the study holds open."""
-        await self._session.settle()
+        await settle(self._session)
         await self._session.storage.aclose()
 
     async def __aenter__(self) -> AsyncStudy:
@@ -358,6 +360,3 @@ async def get_all_study_summaries(
     :param include_best_trial: whether to find each study's best trial
     """
     return await opening.get_all_study_summaries(storage, include_best_trial)
-
-
-faces.register("async", AsyncStudy)

@@ -10,9 +10,9 @@ from ahpo.distributions import BaseDistribution
 from ahpo.engine import faces, opening, operations
 from ahpo.engine.drive import drive
 from ahpo.engine.live_trial import LiveTrial
-from ahpo.engine.loop_thread import optimize_from_plain_code
-from ahpo.engine.optimize import Options
+from ahpo.engine.options import Options
 from ahpo.engine.places import Inline
+from ahpo.engine.plain import optimize_from_plain_code
 from ahpo.engine.reader import StudyFace
 from ahpo.engine.session import Session
 from ahpo.engine.trial import Trial
@@ -314,4 +314,12 @@ def get_all_study_summaries(
     return drive(opening.get_all_study_summaries(storage, include_best_trial))
 
 
+def _async_face(session: Session) -> Any:
+    # Imported when needed: plain code does without asyncio, which takes its time.
+    from ahpo.aio import AsyncStudy
+
+    return AsyncStudy(session)
+
+
 faces.register("sync", Study._of)
+faces.register("async", _async_face)

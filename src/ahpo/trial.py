@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ahpo.engine.trial import AsyncTrial, Trial
+from ahpo.engine.trial import Trial
 from ahpo.states import TrialState
 from ahpo.trials.base import BaseTrial
 from ahpo.trials.create import create_trial
@@ -10,7 +10,6 @@ from ahpo.trials.fixed import FixedTrial
 from ahpo.trials.frozen import FrozenTrial
 
 __all__ = (
-    "AsyncTrial",
     "BaseTrial",
     "FixedTrial",
     "FrozenTrial",

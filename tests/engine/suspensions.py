@@ -35,6 +35,7 @@ class Suspensions:
         async def watched() -> Any:
             return await self.steps(coroutine)
 
+        options.setdefault("name", coroutine.__qualname__)
         return asyncio.Task(watched(), loop=loop, **options)
 
     @types.coroutine

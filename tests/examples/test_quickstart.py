@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 
+
+@pytest.mark.slow
 def test_quickstart(start_example) -> None:
     """Twelve trials: a line for each, the best parameters, and a held-out score."""
     example = start_example("quickstart.py", "--trials", 12, "--seconds", 60)

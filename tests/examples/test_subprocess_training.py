@@ -20,6 +20,7 @@ def counts(output: str) -> dict[str, int]:
     return states
 
 
+@pytest.mark.slow
 def test_subprocess_training(start_example) -> None:
     """Eight trials run to their ends, some of them cut short by the pruner."""
     example = start_example("subprocess_training.py", "--trials", 8, "--jobs", 2, "--epochs", 6)

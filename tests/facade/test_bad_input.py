@@ -120,6 +120,18 @@ row("s.optimize(one, n_trials=1, catch=int)", TypeError, "catch", "int", optuna=
 row("s.optimize(one, n_trials=1, callbacks=5)", TypeError, "callbacks", "5")
 row("s.optimize(one, n_trials=1, callbacks=[5])", TypeError, "callbacks", "5")
 row("s.optimize(one, n_trials=1, callbacks=print)", TypeError, "callbacks", "print")
+row(
+    "s.optimize(one, n_trials=1, trial_timeout=0)",
+    ValueError,
+    "trial_timeout",
+    "0",
+    optuna=TypeError,
+)
+row('s.optimize(one, n_trials=1, trial_timeout="soon")', TypeError, "trial_timeout", "'soon'")
+row(
+    's.optimize(one, n_trials=1, executor="gpu")', ValueError, "executor", "'gpu'", optuna=TypeError
+)
+row("s.optimize(one, n_trials=1, executor=5)", ValueError, "executor", "5", optuna=TypeError)
 
 # -- ask, tell and what is put in ----------------------------------------------------------------
 row("s.ask(5)", TypeError, "fixed_distributions", "5", optuna=AttributeError)
@@ -187,6 +199,67 @@ row("two(o).report(1.0, 0)", NotImplementedError, "report", "2")
 row("two(o).should_prune()", NotImplementedError, "should_prune", "2")
 
 
+# -- trials made by hand -------------------------------------------------------------------------
+row("o.create_trial()", ValueError, "values", "None", "COMPLETE")
+row("o.create_trial(value=1.0, values=[1.0])", ValueError, "value", "values")
+row('o.create_trial(value=float("nan"))', ValueError, "values", "nan")
+row('o.create_trial(value="abc")', TypeError, "value", "'abc'")
+row("o.create_trial(value=1.0, state=o.trial.TrialState.FAIL)", ValueError, "values", "1.0", "FAIL")
+row(
+    'o.create_trial(value=1.0, state="COMPLETE")',
+    ValueError,
+    "state",
+    "'COMPLETE'",
+    optuna=AttributeError,
+)
+row('o.create_trial(value=1.0, params={"x": 0.5})', ValueError, "params", "distributions", "'x'")
+row(
+    'o.create_trial(value=1.0, params={"x": 2}, distributions={"x": unit(o)})',
+    ValueError,
+    "'x'",
+    "2",
+    "FloatDistribution",
+)
+row(
+    'o.create_trial(value=1.0, params={"x": 1}, distributions={"x": 5})',
+    TypeError,
+    "distributions",
+    "5",
+    optuna=AttributeError,
+)
+row("o.create_trial(value=1.0, params=[1])", TypeError, "params", "[1]", optuna=AttributeError)
+row("o.create_trial(value=1.0, user_attrs=[1])", TypeError, "user_attrs", "[1]", optuna=None)
+row(
+    "o.create_trial(value=1.0, intermediate_values=[1.0])",
+    TypeError,
+    "intermediate_values",
+    "[1.0]",
+    optuna=None,
+)
+row('o.create_trial(value=1.0, constraints={"c": float("nan")})', ValueError, "value", "'c'", "NaN")
+row(
+    's.add_trial(o.create_trial(value=1.0, intermediate_values={0: "b"}))',
+    TypeError,
+    "intermediate_values",
+    "'b'",
+    optuna=None,
+)
+row(
+    "s.add_trial(o.create_trial(value=1.0, intermediate_values={-1: 0.0}))",
+    ValueError,
+    "step",
+    "-1",
+    optuna=None,
+)
+row('o.trial.FixedTrial({"x": 1}).suggest_float("y", 0, 1)', ValueError, "'y'", "FixedTrial")
+row("o.trial.FixedTrial(5)", TypeError, "params", "5", optuna=None)
+
+
+def unit(o: Any) -> Any:
+    """Return the distribution from 0 to 1."""
+    return o.distributions.FloatDistribution(0, 1)
+
+
 def two(o: Any) -> Any:
     """Return a trial of two objectives."""
     return o.create_study(directions=["minimize", "maximize"]).ask()
@@ -232,7 +305,9 @@ def check_sentence(message: str, words: tuple[str, ...]) -> None:
 def does(row: Row, o: Any, study: Any, trial: Any) -> Any:
     """Make the call of a row."""
     with warnings.catch_warnings(action="ignore"):
-        return eval(row.call, {"o": o, "s": study, "t": trial, "one": one, "two": two})
+        return eval(
+            row.call, {"o": o, "s": study, "t": trial, "one": one, "two": two, "unit": unit}
+        )
 
 
 def refuses(row: Row, o: Any) -> None:

@@ -203,16 +203,6 @@ def system_attributes_of_a_trial(o: Any) -> Any:
     return errors_of(lambda: trial.set_system_attr("k", 1), lambda: trial.system_attrs["k"])
 
 
-@differs("Optuna's own TrialPruned counts", "TrialState.PRUNED", "TrialState.PRUNED ")
-def pruned_by_the_exception_of_optuna(o: Any) -> Any:
-    def objective(trial: Any) -> float:
-        raise optuna.TrialPruned
-
-    study = o.create_study()
-    study.optimize(objective, n_trials=1)
-    return str(study.trials[0].state) + (" " if o is ahpo else "")
-
-
 # -- optimize ------------------------------------------------------------------------------------
 
 
@@ -374,6 +364,16 @@ def errors_by_accident(o: Any) -> Any:
     )
 
 
+@differs("An objective that runs past its trial", ["ValueError", [3.0]], ["fine", [3.0]])
+def an_objective_that_tells_its_own_trial(o: Any) -> Any:
+    def objective(trial: Any) -> float:
+        trial.study.tell(trial, 3.0)
+        return 5.0
+
+    study = o.create_study()
+    return [*errors_of(lambda: study.optimize(objective, n_trials=1)), study.trials[0].values]
+
+
 @differs("A trial and a study are made by their functions", "fine", "TypeError")
 def a_trial_made_by_hand(o: Any) -> Any:
     study = o.create_study()
@@ -394,3 +394,17 @@ def test_differs_as_the_page_says(script: Script, section: str, theirs: Any, our
         found = trace.result if trace.error is None else trace.error
         assert found == expected, library.__name__
     assert theirs != ours
+
+
+def test_a_trial_can_be_pruned_by_the_exception_of_optuna() -> None:
+    """Integrations of Optuna raise its own."""
+    assert "Optuna's own TrialPruned counts" in sections()
+
+    def objective(trial: ahpo.Trial) -> float:
+        trial.report(1.0, 0)
+        raise optuna.TrialPruned
+
+    study = ahpo.create_study()
+    study.optimize(objective, n_trials=1)
+    assert study.trials[0].state is ahpo.trial.TrialState.PRUNED
+    assert study.trials[0].value == 1.0

@@ -141,7 +141,9 @@ def check_signature(theirs: Any, ours: Any, where: str) -> None:
 
 def members(cls: type) -> list[str]:
     """Return the names that the class shows, and the operators that it defines."""
-    operators = [n for n in OPERATORS if getattr(cls, n, None) not in (getattr(object, n, None), None)]
+    operators = [
+        n for n in OPERATORS if getattr(cls, n, None) not in (getattr(object, n, None), None)
+    ]
     return [name for name in dir(cls) if not name.startswith("_")] + operators
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import ahpo
 from ahpo import aio
-from ahpo.engine.trial import Checkpoint
 
 __all__ = ("waited_face",)
 
@@ -39,7 +38,7 @@ def _plainly(value: Any) -> Any:
 
 def _wait_for(runner: asyncio.Runner, value: Any) -> Any:
     """Return a value that may be awaited, called or neither, as plain code would see it."""
-    if inspect.isawaitable(value) or isinstance(value, Checkpoint):
+    if inspect.isawaitable(value):
 
         async def wait() -> Any:
             return await value
@@ -66,4 +65,5 @@ def waited_face() -> Iterator[Any]:
     """Give what looks like the package `ahpo` and does its work by `ahpo.aio`."""
     with asyncio.Runner() as runner:
         names = {name: _wait_for(runner, getattr(aio, name)) for name in _OPENERS}
-        yield SimpleNamespace(**{**vars(ahpo), **names, "__name__": "ahpo"})
+        of_package = {name: getattr(ahpo, name) for name in ahpo.__all__}
+        yield SimpleNamespace(**{**of_package, **names, "__name__": "ahpo"})

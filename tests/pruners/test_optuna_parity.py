@@ -171,7 +171,7 @@ def test_every_decision_and_attribute_is_that_of_optuna(
     name: str, make: Callable[[Any], Any], direction: str, parallel: int
 ) -> None:
     """Curves with NaN, ties, gaps and steps out of order, in sequence and interleaved."""
-    n_trials = 70
+    n_trials = 50
     curves = learning_curves(sum(name.encode()) + parallel, n_trials, 20)
     if "wilcoxon" in name:
         # No ties, for which scipy takes seconds a test; those are compared in another test.

@@ -215,21 +215,17 @@ def test_premature_stop_is_what_the_argument_says() -> None:
 def test_leaves_that_running_trials_will_take_are_not_left_for_others() -> None:
     """A trial that is on its way takes one behind the place to which it has come."""
     study, sampler = PlainStudy(), BruteForceSampler(0)
-    for x, y in ((0, 0), (1, 0)):
+    for x in (0, 1):
         number = study.start()
         study.param(number, "x", float(x), IntDistribution(0, 1))
-        study.param(number, "y", float(y), IntDistribution(0, 1))
+        study.param(number, "y", 0.0, IntDistribution(0, 1))
         study.finish(number, 0.0)
-    one, other, new = (PlainTrial(study, sampler) for _ in range(3))
-    assert sampler.exhausted(study.view())  # two leaves, three trials
-    new.finish(TrialState.FAIL)
-    assert sampler.exhausted(study.view())  # two leaves, two trials
-    for trial in (one, other):
-        study.param(trial.number, "x", 0.0, IntDistribution(0, 1))
-    assert not sampler.exhausted(study.view())  # both are behind x = 0, and one leaf behind x = 1
-    late = PlainTrial(study, sampler)
-    assert late.suggest_int("x", 0, 1) in (0, 1)
-    study.param(late.number, "y", 1.0, IntDistribution(0, 1))
+    one, other = (PlainTrial(study, sampler) for _ in range(2))
+    study.param(one.number, "x", 0.0, IntDistribution(0, 1))
+    assert other.suggest_int("x", 0, 1) == 1  # the only leaf behind x = 0 is promised
+    assert not sampler.exhausted(study.view())  # they may yet fail on their way
+    assert (one.suggest_int("y", 0, 1), other.suggest_int("y", 0, 1)) == (1, 1)
+    assert sampler.exhausted(study.view())
 
 
 def test_a_trial_goes_rather_where_others_run_than_where_nothing_is_left() -> None:
@@ -262,6 +258,39 @@ def test_a_range_that_changes_keeps_what_was_tried(ranges: tuple[int, int]) -> N
     tried = {p["x"] for p in before}
     assert [p["x"] for p in after if p["x"] in tried] == []
     assert sorted(p["x"] for p in after) == [x for x in range(ranges[1] + 1) if x not in tried]
+
+
+def test_a_range_that_changes_above_keeps_what_is_known_below_and_who_is_there() -> None:
+    """The first of two parameters gets wider while a trial runs behind it."""
+    study, sampler = PlainStudy(), BruteForceSampler(0)
+
+    def walk_in(width: int) -> PlainTrial:
+        trial = PlainTrial(study, sampler)
+        trial.suggest_int("x", 0, width)
+        trial.suggest_int("y", 0, 1)
+        return trial
+
+    first = walk_in(1).finish()
+    running = walk_in(1)
+    taken = running.params
+    rest = []
+    while not sampler.exhausted(study.view()):
+        rest.append(walk_in(2).finish())
+    tried = [tuple(p.values()) for p in (first, taken, *rest)]
+    assert sorted(tried) == list(itertools.product(range(3), range(2)))
+    running.finish()
+    assert sampler.exhausted(study.view())
+
+
+def test_a_running_trial_with_a_value_out_of_range_takes_nothing() -> None:
+    """An enqueued one, here, which then goes on with another parameter."""
+    study, sampler = PlainStudy(), BruteForceSampler(0)
+    odd = PlainTrial(study, sampler)
+    study.param(odd.number, "x", 9.0, IntDistribution(0, 1))
+    study.param(odd.number, "y", 0.0, IntDistribution(0, 1))
+    odd.suggest_int("z", 0, 1)
+    tried = run(study, sampler, lambda t: (t.suggest_int("x", 0, 1), t.suggest_int("y", 0, 1)))
+    assert sorted(tuple(p.values()) for p in tried) == list(itertools.product(range(2), range(2)))
 
 
 def test_another_parameter_at_the_same_place_starts_anew() -> None:

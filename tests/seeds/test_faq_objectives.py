@@ -302,3 +302,5 @@ async def test_objective_with_fixed_trial_async() -> None:
     assert await objective(aio.FixedTrial({"x": 1.0, "y": 0})) == 1.0
     assert await objective(aio.FixedTrial({"x": 0.0, "y": -1})) == -1.0
     assert await objective(aio.FixedTrial({"x": -1.0, "y": 1})) == 0.0
+    with pytest.raises(TypeError, match="await"):
+        bool(aio.FixedTrial({}).should_prune())

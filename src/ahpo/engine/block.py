@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ahpo.engine.async_trial import AsyncTrial
 from ahpo.engine.lines import say_finished
+from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.outcome import Outcome, judge_tell
 from ahpo.engine.runner import is_pruned, pruned_outcome
-from ahpo.engine.trial import AsyncTrial
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ class TrialBlock:
 
     async def __aenter__(self) -> BlockTrial:
         session = self._session
-        await session.settle()
-        self._trial = BlockTrial(session, *await session.ask(session.place()))
+        await settle(session)
+        self._trial = BlockTrial(session, *await session.ask(place_of(session)))
         return self._trial
 
     async def __aexit__(
@@ -76,7 +78,7 @@ class TrialBlock:
         pruned = error is not None and is_pruned(error)
         outcome = self._outcome(trial, error)
         forgotten = error is None and trial.outcome is None
-        await session.place().final(session.finish(trial.number, trial.view, outcome))
+        await self._finish(trial, outcome)
         say_finished(session.store.history, trial, outcome, error)
         if forgotten:
             raise RuntimeError(
@@ -84,6 +86,18 @@ class TrialBlock:
                 "`trial.tell(value)` inside, or raise TrialPruned."
             )
         return pruned
+
+    async def _finish(self, trial: BlockTrial, outcome: Outcome) -> None:
+        session, number = self._session, trial.number
+        place = place_of(session)
+        try:
+            await place.final(session.finish(number, trial.view, outcome))
+        except Exception as error:
+            # Nobody else will end it; but what was wrong at first is what counts.
+            with contextlib.suppress(Exception):
+                failed = Outcome(TrialState.FAIL, None, repr(error))
+                await place.final(session.end(number, failed))
+            raise
 
     @staticmethod
     def _outcome(trial: BlockTrial, error: BaseException | None) -> Outcome:

@@ -10,9 +10,7 @@ from ahpo.engine.session import Session
 from ahpo.history.frozen import copied, to_datetime
 from ahpo.history.history import History
 from ahpo.pruners.base import BasePruner
-from ahpo.pruners.median import MedianPruner
 from ahpo.samplers.base import BaseSampler
-from ahpo.samplers.tpe import TPESampler
 from ahpo.states import StudyDirection
 from ahpo.storages.memory import InMemoryStorage
 from ahpo.storages.protocol import Storage, StudyStore
@@ -79,12 +77,16 @@ def make_session(
 
     :raises TypeError: if one is no sampler or no pruner
     """
-    return Session(
-        storage,
-        store,
-        TPESampler() if sampler is None else checked_sampler(sampler),
-        MedianPruner() if pruner is None else checked_pruner(pruner),
-    )
+    # The defaults are imported when needed: who brings others does not wait for them.
+    if sampler is None:
+        from ahpo.samplers.tpe import TPESampler
+
+        sampler = TPESampler()
+    if pruner is None:
+        from ahpo.pruners.median import MedianPruner
+
+        pruner = MedianPruner()
+    return Session(storage, store, checked_sampler(sampler), checked_pruner(pruner))
 
 
 def summary(history: History, study_id: int, include_best_trial: bool) -> StudySummary:

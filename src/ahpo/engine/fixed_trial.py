@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ahpo.engine.trial import Checkpoint
+from ahpo.engine.async_trial import Checkpoint
 from ahpo.trials import fixed
 
 __all__ = ("FixedTrial",)

@@ -1,4 +1,4 @@
-"""`optimize` for plain code: in the calling thread, or on an event loop in a thread of its own."""
+"""`optimize` for plain code on an event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,34 +9,30 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ahpo.engine.gate import Gate
-from ahpo.engine.optimize import Options, optimize_inline, optimize_on_loop
+from ahpo.engine.on_loop import optimize_on_loop
+from ahpo.engine.options import Options
+from ahpo.engine.run import Run
 
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
 
-__all__ = ("optimize_from_plain_code",)
+__all__ = ("optimize_in_loop_thread",)
 
 # Once interrupted, how often to look whether the trials have been finished.
 _LOOK = 0.02
 
 
-def optimize_from_plain_code(session: Session, options: Options) -> None:
-    """Run the trials, in the calling thread if they can run there, and return when they have ended.
+def optimize_in_loop_thread(
+    session: Session, options: Options, goes_on: Run | None, gate: Gate
+) -> BaseException | None:
+    """Run the trials on a new event loop in a new thread, and return when they have ended.
 
-    Ctrl-C and SIGTERM reach the main thread. If that is the calling one, they end the trials, which
-    are finished when the exception is raised.
+    :param goes_on: the run that `optimize_inline` could not finish
+    :returns: what it raised there
     """
-    gate = Gate()
-    with gate.installed():
-        goes_on = None
-        if options.fits_in_place():
-            goes_on = optimize_inline(session, options, gate)
-            if goes_on is None:
-                return
-        thread = _LoopThread(lambda: optimize_on_loop(session, options, goes_on))
-        _wait(thread, session, gate)
-    if thread.error is not None:
-        raise thread.error
+    thread = _LoopThread(lambda: optimize_on_loop(session, options, goes_on))
+    _wait(thread, session, gate)
+    return thread.error
 
 
 def _wait(thread: _LoopThread, session: Session, gate: Gate) -> None:

@@ -46,8 +46,13 @@ async def ask(
         session.store.history.check_param(name, distribution)
     number, view = await session.ask(place)
     trial = face(session, number, view)
-    for name, distribution in spaces.items():
-        trial.suggest(name, distribution)
+    try:
+        for name, distribution in spaces.items():
+            trial.suggest(name, distribution)
+    except BaseException as error:  # nobody has the trial, so nobody could tell its end
+        failed = Outcome(TrialState.FAIL, None, repr(error))
+        await place.final(session.end(number, failed))
+        raise
     return trial
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
-
 from ahpo.engine.budget import Budget
+from ahpo.engine.caller import Caller
 from ahpo.engine.gate import Gate
-from ahpo.engine.invoke import Caller
 from ahpo.engine.lines import say_dropped
 from ahpo.engine.places import Place
 
@@ -64,7 +61,8 @@ class Run:
         # A trial that was asked for and whose objective turned out to need another caller.
         self.carried: list[tuple[int, View]] = []
         self.unfinished: set[int] = set()
-        self.scope: anyio.CancelScope | None = None
+        self.is_ending = False
+        self._cancel: Callable[[], None] | None = None
         self.error: BaseException | None = None
         self.ended_by = "cancelled"
 
@@ -78,26 +76,26 @@ class Run:
         """Return the seconds since the run began."""
         return self.session.clock.monotonic() - self.started
 
+    def on_cancel(self, cancel: Callable[[], None]) -> None:
+        """Set what cancels the tasks of the run."""
+        self._cancel = cancel
+
     def fail(self, error: BaseException) -> None:
         """End the whole run with an error; the first one is raised, the others are logged."""
         if self.error is None:
             self.error = error
         else:
             say_dropped(error)
-        self.budget.stop()
-        if self.scope is not None:
-            self.scope.cancel()
-
-    def is_ending(self) -> bool:
-        """Tell whether a cancellation of one of its tasks is one of the whole run."""
-        if self.scope is None:  # driven by hand: there is no task
-            return False
-        # The other case is a scope, around `optimize`, that was cancelled just now.
-        return self.scope.cancel_called or anyio.current_effective_deadline() == -math.inf
+        self._end()
 
     def end(self, by: str) -> None:
         """Cancel what runs, and start nothing more."""
         self.ended_by = by
+        self._end()
+
+    def _end(self) -> None:
         self.budget.stop()
-        if self.scope is not None:
-            self.scope.cancel()
+        # Once: a coroutine that is being cancelled may have to await something in its `finally`.
+        if self._cancel is not None and not self.is_ending:
+            self.is_ending = True
+            self._cancel()

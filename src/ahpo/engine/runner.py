@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ahpo.engine.invoke import ReturnedAwaitable, TrialTimedOut
+from ahpo.engine.caller import ReturnedAwaitable, TrialTimedOut
 from ahpo.engine.lines import say_finished, say_late
 from ahpo.engine.outcome import Outcome, judge_return, judge_tell
 from ahpo.engine.run import Run
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
     from ahpo.history.view import View
 
-__all__ = ("finish_rest", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
+__all__ = ("finish_rest", "is_cancelled", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
 
 
 def is_pruned(error: BaseException) -> bool:
@@ -38,8 +37,17 @@ def pruned_outcome(trial: LiveTrial) -> Outcome:
     return judge_tell(None, TrialState.PRUNED, 1, last)
 
 
+def is_cancelled(error: BaseException) -> bool:
+    """Tell whether an exception is asyncio's cancellation."""
+    # Plain code must not pay for the import of asyncio, and without it nothing is cancelled.
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
 def _forget_cancellation() -> None:
     # A task that goes on must not look cancelled to the scopes and timeouts that it enters next.
+    import asyncio
+
     task = asyncio.current_task()
     while task is not None and task.cancelling() > 0:
         task.uncancel()
@@ -50,7 +58,7 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
         return pruned_outcome(trial)
     if isinstance(error, TrialTimedOut):
         reason = f"trial_timeout: the trial took longer than {run.trial_timeout} s"
-    elif isinstance(error, asyncio.CancelledError | TrialInterrupted):
+    elif isinstance(error, TrialInterrupted) or is_cancelled(error):
         reason = run.ended_by
     elif isinstance(error, KeyboardInterrupt | SystemExit) and run.gate is not None:
         reason = run.gate.ended_by or repr(error)
@@ -95,7 +103,7 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
     trial = run.caller.trial(session, number, view)
     error: BaseException | None = None
     returned: Any = None
-    cancelled: asyncio.CancelledError | None = None
+    cancelled: BaseException | None = None
     try:
         returned = await run.caller.call(trial, run.trial_timeout)
         outcome = judge_return(returned, len(session.store.history.directions))
@@ -105,19 +113,16 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
     except Exception as raised:
         error = raised
         outcome = _outcome_of(raised, trial, run)
-    except asyncio.CancelledError as raised:
-        if run.is_ending():
+    except BaseException as raised:
+        if run.is_ending or not is_cancelled(raised):
             await _finish_and_leave(run, trial, raised)
             raise
-        if run.scope is not None:
+        if run.gate is None:
             _forget_cancellation()
         cancelled = raised
         error = RuntimeError(f"The objective of trial {number} was cancelled from within.")
         error.__cause__ = raised
         outcome = Outcome(TrialState.FAIL, None, f"cancelled from within: {raised!r}")
-    except BaseException as raised:
-        await _finish_and_leave(run, trial, raised)
-        raise
     await _finish(run, trial, outcome, error, returned)
     if outcome.state is TrialState.FAIL and error is not None:
         # Whoever catches CancelledError means the one behind our RuntimeError.

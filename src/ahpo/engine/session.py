@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ahpo.engine.clock import Clock, SystemClock
 from ahpo.engine.faces import face
 from ahpo.engine.outcome import Outcome
-from ahpo.engine.places import OnLoop, Place
+from ahpo.engine.places import Place
 from ahpo.engine.spaces import AskedSpaces
 from ahpo.history.facts import SystemAttrSet, TrialFinished
 from ahpo.history.view import View
@@ -20,14 +19,16 @@ from ahpo.states import TrialState
 from ahpo.storages.protocol import Storage, StudyStore
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ahpo.engine.budget import Budget
 
-__all__ = ("FAIL_REASON", "Session")
+__all__ = ("FAIL_REASON", "CurrentRun", "Session")
 
 FAIL_REASON = "fail_reason"
 
 
-class Underway(Protocol):
+class CurrentRun(Protocol):
     """Be an `optimize` under way, as far as others may act on it."""
 
     budget: Budget
@@ -62,9 +63,10 @@ class Session:
         self.sampler = self._sampler
         self.pruner = self._pruner
         self.spaces = AskedSpaces(self.store.history)
-        self.run: Underway | None = None  # the `optimize` that is under way
+        self.run: CurrentRun | None = None  # the `optimize` that is under way
         self.faces: dict[str, Any] = {}
-        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, OnLoop] = WeakKeyDictionary()
+        # Where the engine works on each event loop.
+        self.places: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         # Streams that were left before their end, and whose trials are being cancelled.
         self.leaving: set[asyncio.Task[None]] = set()
 
@@ -109,17 +111,6 @@ class Session:
         self._pruner = pruner
         self._array_pruner = pruner if isinstance(pruner, ArrayPruner) else None
 
-    def place(self) -> OnLoop:
-        """Return where the engine works on the running event loop."""
-        return self._places.setdefault(asyncio.get_running_loop(), OnLoop(self.store.waits))
-
-    async def settle(self) -> None:
-        """Return when what was left before its end has been cleaned up."""
-        for task in tuple(self.leaving):
-            if task.get_loop() is asyncio.get_running_loop():
-                await asyncio.wait({task})
-            self.leaving.discard(task)
-
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         for passing in (
@@ -132,7 +123,7 @@ class Session:
             "spaces",
             "run",
             "faces",
-            "_places",
+            "places",
             "leaving",
         ):
             del state[passing]

@@ -16,7 +16,7 @@ from ahpo.distributions import (
 from ahpo.history.history import History
 from ahpo.trials.checks import check_key
 
-__all__ = ("Asked", "AskedSpaces")
+__all__ = ("Asked", "AskedSpaces", "asked")
 
 _MOST = 10_000  # an objective may move its ranges with each trial: the cache must not grow for ever
 

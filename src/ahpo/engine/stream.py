@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ahpo.engine.lines import say_dropped
-from ahpo.engine.optimize import Options, optimize_on_loop
+from ahpo.engine.on_loop import optimize_on_loop
+from ahpo.engine.options import Options
 from ahpo.engine.unbroken import outlast
 
 if TYPE_CHECKING:

@@ -1,25 +1,14 @@
-"""The two faces of a running trial: one that decides at once, and one that is awaited."""
+"""The running trial of a plain objective: it decides at once."""
 
 from __future__ import annotations
 
-import asyncio
-import warnings
-from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from ahpo.engine.drive import drive
 from ahpo.engine.faces import face
 from ahpo.engine.live_trial import LiveTrial
 
-if TYPE_CHECKING:
-    from ahpo.engine.session import Session
-    from ahpo.history.view import View
-
-__all__ = ("AsyncTrial", "Checkpoint", "Trial")
-
-_FORGOTTEN = (
-    "`should_prune()` of an AsyncTrial must be awaited: write `await trial.should_prune()`."
-)
+__all__ = ("Trial",)
 
 
 class Trial(LiveTrial):
@@ -38,55 +27,3 @@ class Trial(LiveTrial):
         self._check_going()
         self._check_single_objective("should_prune")
         return drive(self._session.checkpoint(self.number))
-
-
-class Checkpoint:
-    """Be what ``should_prune()`` returns before it is awaited; it has no truth value."""
-
-    __slots__ = ("_awaited", "_decide")
-
-    def __init__(self, decide: Callable[[], Coroutine[Any, Any, bool]]) -> None:
-        self._decide = decide
-        self._awaited = False
-
-    def __await__(self) -> Generator[Any, Any, bool]:
-        self._awaited = True
-        return self._decide().__await__()
-
-    def __bool__(self) -> NoReturn:
-        self._awaited = True
-        raise TypeError(_FORGOTTEN)
-
-    def __del__(self) -> None:
-        if not self._awaited:
-            warnings.warn(_FORGOTTEN, RuntimeWarning, stacklevel=2)
-
-
-class AsyncTrial(LiveTrial):
-    """Be the trial of a coroutine (``async def``) objective."""
-
-    def __init__(self, session: Session, number: int, view: View) -> None:
-        super().__init__(session, number, view)
-        self.told: tuple[Any, Any] | None = None
-
-    @property
-    def study(self) -> Any:
-        """Return the study of the trial."""
-        return face(self._session, "async")
-
-    def should_prune(self) -> Checkpoint:
-        """Return the checkpoint of the trial: ``if await trial.should_prune(): ...``.
-
-        Awaiting it writes what was reported, learns what others have, gives other tasks a turn,
-        and tells whether the trial should be pruned.
-
-        :raises NotImplementedError: if the study has several objectives
-        :raises TypeError: if the result is used without having been awaited
-        """
-        self._check_single_objective("should_prune")
-        return Checkpoint(self._checkpoint)
-
-    async def _checkpoint(self) -> bool:
-        self._check_going()
-        await asyncio.sleep(0)
-        return await self._session.checkpoint(self.number)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ahpo.lazy import lazily
 from ahpo.samplers.base import BaseSampler
-from ahpo.samplers.brute_force import BruteForceSampler
-from ahpo.samplers.grid import GridSampler
-from ahpo.samplers.partial_fixed import PartialFixedSampler
-from ahpo.samplers.random import RandomSampler
-from ahpo.samplers.tpe import TPESampler
+
+if TYPE_CHECKING:
+    from ahpo.samplers.brute_force import BruteForceSampler
+    from ahpo.samplers.grid import GridSampler
+    from ahpo.samplers.partial_fixed import PartialFixedSampler
+    from ahpo.samplers.random import RandomSampler
+    from ahpo.samplers.tpe import TPESampler
 
 __all__ = (
     "BaseSampler",
@@ -17,3 +22,18 @@ __all__ = (
     "RandomSampler",
     "TPESampler",
 )
+
+__getattr__ = lazily(
+    globals(),
+    {
+        "BruteForceSampler": "ahpo.samplers.brute_force",
+        "GridSampler": "ahpo.samplers.grid",
+        "PartialFixedSampler": "ahpo.samplers.partial_fixed",
+        "RandomSampler": "ahpo.samplers.random",
+        "TPESampler": "ahpo.samplers.tpe",
+    },
+)
+
+
+def __dir__() -> tuple[str, ...]:
+    return __all__

@@ -29,9 +29,8 @@ class BruteForceSampler(ArraySampler):
 
     :param seed: seed of the order; None for one from the operating system.
     :param avoid_premature_stop: what lies behind the parameters that a running trial has so far is
-        not known before it ends. False stops the study when nothing else is left that the running
-        trials will not take, which may leave combinations out; True goes on, which may try some
-        twice.
+        not known before it ends. False stops the study when nothing else is left, which may leave
+        combinations out; True goes on, which may try some twice.
     """
 
     def __init__(self, seed: int | None = None, avoid_premature_stop: bool = False) -> None:
@@ -71,7 +70,6 @@ class BruteForceSampler(ArraySampler):
         root = view.index(LeafTree).root
         if self._avoid_premature_stop:
             return root.n_left == 0
-        if root.n_open > view.n_trials - view.n:  # more than trials are under way
-            return False
-        # Those that have no parameter yet are on their way, too.
-        return root.n_open <= sum(not trial.params for trial in view.running())
+        # Not before all leaves are really taken: a trial on its way to one may yet fail, or show
+        # more of the tree.
+        return not root.n_open and not root.has_untaken()

@@ -3,8 +3,7 @@
 A node stands for the parameter that the objective asks for after given values of the parameters
 before it; its branches are the values of that parameter. What lies behind a branch that no trial
 has taken is unknown: it counts as one leaf. A branch at whose end a trial finished is an explored
-leaf and counts as none. One at whose end a trial runs is a leaf that is
-unexplored, but taken.
+leaf and counts as none. One at whose end a trial runs is a leaf that is unexplored, but taken.
 """
 
 from __future__ import annotations
@@ -143,6 +142,14 @@ class Node:
         for branch, child in self.children.items():
             counts[branch] = child.untaken().sum() if child.n_left else 0
         return counts
+
+    def has_untaken(self) -> bool:
+        """Tell whether any of the counts that ``untaken`` would return is above zero."""
+        for branch in np.flatnonzero(self.left).tolist():
+            child = self.children.get(branch)
+            if branch not in self.here if child is None else child.has_untaken():
+                return True
+        return False
 
 
 _Trail: TypeAlias = list[tuple[Node, int]]

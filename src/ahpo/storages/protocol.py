@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from ahpo.distributions import BaseDistribution
 from ahpo.history.facts import Fact, ParamSet, TrialFinished
@@ -77,7 +78,11 @@ class StudyStore(ABC):
 
     @abstractmethod
     async def flush(self) -> None:
-        """Return when other processes can see everything that was recorded."""
+        """Return when other processes can see everything that was recorded.
+
+        What was recorded on a trial that somebody else has finished meanwhile is dropped, and gone
+        from the history after the next refresh.
+        """
 
     @abstractmethod
     async def finish(self, fact: TrialFinished) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,13 +34,13 @@ def create_trial(
     dict is copied, and one left out is empty.
 
     :param constraints: constraints by key, at most 0 where they hold.
-    :raises TypeError: if a value or a constraint is not a number.
+    :raises TypeError: if a value or a constraint is not a number, or what must be a dict is none.
     :raises ValueError: if the parts do not agree: a complete trial without values, a failed one
         with values, NaN, parameters out of range or without a distribution.
     """
     state = _as_state(state)
-    attributes = dict(system_attrs or {})
-    for key, bound in (constraints or {}).items():
+    attributes = _as_dict(system_attrs, "system_attrs")
+    for key, bound in _as_dict(constraints, "constraints").items():
         attribute, number = constraint_attribute(key, bound)
         if attribute in attributes:
             warnings.warn(
@@ -57,17 +57,25 @@ def create_trial(
         values=values,
         datetime_start=None if state is TrialState.WAITING else now,
         datetime_complete=now if state.is_finished() else None,
-        params=dict(params or {}),
+        params=_as_dict(params, "params"),
         distributions={
             name: convert_old_distribution(distribution)
-            for name, distribution in (distributions or {}).items()
+            for name, distribution in _as_dict(distributions, "distributions").items()
         },
-        user_attrs=dict(user_attrs or {}),
+        user_attrs=_as_dict(user_attrs, "user_attrs"),
         system_attrs=attributes,
-        intermediate_values=dict(intermediate_values or {}),
+        intermediate_values=_as_dict(intermediate_values, "intermediate_values"),
     )
     check_trial(trial)
     return trial
+
+
+def _as_dict(value: Any, argument: str) -> dict[Any, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"`{argument}` must be a dict or None, but it is {value!r}.")
+    return dict(value)
 
 
 def _as_state(state: Any) -> TrialState:

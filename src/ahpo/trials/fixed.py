@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ class FixedTrial(BaseTrial):
 
     :param params: values of parameters by name.
     :param number: the number of the trial.
+    :raises TypeError: if ``params`` is no dict.
     """
 
     __slots__ = (
@@ -34,6 +36,8 @@ class FixedTrial(BaseTrial):
     )
 
     def __init__(self, params: dict[str, Any], number: int = 0) -> None:
+        if not isinstance(params, Mapping):
+            raise TypeError(f"`params` must be a dict, but it is {params!r}.")
         self._given = params
         self._suggested: dict[str, Any] = {}
         self._distributions: dict[str, BaseDistribution] = {}

@@ -1,14 +1,20 @@
 """l(x): the density of the good trials, from which candidates are drawn.
 
 A mixture of one kernel for each good trial and one wide kernel, the prior, around the middle of the
-space (Bergstra 2011, section 4). A kernel is a product: for numeric parameters a normal density
-truncated to the range, with a bandwidth of its own; for choices a table that favours the choice of
-the trial. Values that are discrete have the mass of their cell.
+space (Bergstra 2011, section 4). A kernel is a product: for smooth parameters a normal density
+truncated to the range, with a bandwidth of its own; for table parameters the masses of all values,
+which for numbers are those of such a normal density, and for choices favour the one of the trial.
 
-Shapes: K kernels, the prior last; D = dn + dc parameters, the numeric ones first; m candidates.
+The logarithms of the kernels at candidates are a product of matrices: what a candidate is described
+by, times the factors of the kernels. See `Points` for the description, which g(x) shares.
+
+Shapes: K kernels, the prior last; m candidates; t values of all tables, one table after the other.
 """
 
 from __future__ import annotations
+
+from math import log
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,181 +23,256 @@ from ahpo.samplers.tpe.kernels import (
     Kernels,
     choice_tables,
     neighbour_bandwidths,
+    number_tables,
 )
 from ahpo.samplers.tpe.space import Candidates, Floats, Ints, UnitSpace
 
-__all__ = ("GoodMixture",)
+__all__ = ("GoodMixture", "Points", "describe")
+
+
+class Points(NamedTuple):
+    """Describe m candidates by ``features``, (m, F).
+
+    Features, with u counted from the middle of the space, so that squares stay small: u of plain
+    parameters, a one, an indicator of each value of table parameters, two places for each graded
+    parameter that g(x) fills, and u**2 of plain parameters (``squares``).
+    """
+
+    candidates: Candidates
+    features: Floats
+    squares: Floats
+
+
+def describe(space: UnitSpace, candidates: Candidates) -> Points:
+    """Return the description of candidates."""
+    m, d = len(candidates.unit), space.plain
+    first = d + 1
+    n_values = len(space.table_of)
+    n_graded = space.smooth - d
+    features = np.zeros((m, first + n_values + 2 * n_graded + d))
+    squares = features[:, first + n_values + 2 * n_graded :]
+    np.subtract(candidates.unit[:, :d], 0.5, out=features[:, :d])
+    np.square(features[:, :d], out=squares)
+    features[:, d] = 1.0
+    if space.n_tables:
+        chosen = candidates.index[:, : space.n_tables] + space.first
+        chosen += first
+        features[np.arange(m)[:, None], chosen] = 1.0
+    return Points(candidates, features, squares)
 
 
 class GoodMixture:
     """Draw candidates from l(x), and weigh them.
 
     :param space: the space.
-    :param unit: coordinates of the good trials, (dn, K - 1).
-    :param choice: choices of the good trials, (dc, K - 1).
+    :param unit: coordinates of the good trials, (ds, K - 1).
+    :param index: indices of the good trials, (dt + dw, K - 1).
     :param weights: weights of the good trials, (K - 1,).
     :param kernels: how kernels are made.
     """
 
     def __init__(
-        self, space: UnitSpace, unit: Floats, choice: Ints, weights: Floats, kernels: Kernels
+        self, space: UnitSpace, unit: Floats, index: Ints, weights: Floats, kernels: Kernels
     ) -> None:
-        from scipy.special import ndtr
-
-        dn, n = unit.shape
+        n = unit.shape[1]
         self._space = space
-        self._center = center = np.full((n + 1, dn), 0.5)
-        width = np.ones((n + 1, dn))
-        center[:n] = unit.T
-        width[:n] = neighbour_bandwidths(unit, kernels).T
-        self._width = width
-        self._inverse = inverse = 1.0 / width
-        # Where each kernel's range begins, and how far it goes, in its distribution function.
-        ends = np.empty((2, n + 1, dn))
-        np.multiply(center, inverse, out=ends[0])
-        np.negative(ends[0], out=ends[0])
-        np.add(ends[0], inverse, out=ends[1])
-        self._below, above = ndtr(ends, out=ends)
-        self._mass = above - self._below
-        # The factor of densities where values are continuous, of masses where they are not.
-        factor = inverse / self._mass
-        if len(space.discrete):
-            factor[:, space.discrete] *= width[:, space.discrete]
-        self._log_factor = np.log(factor, out=factor)
         self._weights = np.empty(n + 1)
         self._weights[:n] = weights
         self._weights[n] = kernels.prior_weight or not weights.any()
         self._cumulated = self._weights.cumsum()
+        numbers = space.n_number_tables
+        if numbers:
+            places = np.arange(numbers)[:, None]
+            unit = np.concatenate((unit, space.centers[places, index[:numbers]]))
+        center = np.full((n + 1, len(unit)), 0.5)
+        inverse = np.ones((n + 1, len(unit)))
+        center[:n] = unit.T
+        np.divide(1.0, neighbour_bandwidths(unit, kernels).T, out=inverse[:n])
+        self._set_smooth(center[:, : space.smooth], inverse[:, : space.smooth])
         self._set_factors()
-        if len(space.choice):
-            self._set_choices(choice, kernels)
+        if len(space.counts):
+            same, other = choice_tables(space.counts, n + 1, kernels)
+            if space.n_tables:
+                self._set_tables(
+                    center[:, space.smooth :], inverse[:, space.smooth :], index, same, other
+                )
+            self._wide = index[space.n_tables :]
+            self._log_same = np.log(same[space.n_tables :])
+            self._log_other = np.log(other[space.n_tables :])
+            self._other = other[space.n_tables :]
+
+    def _set_smooth(self, center: Floats, inverse: Floats) -> None:
+        """Set what smooth parameters are drawn by, and the logarithms of the factors of kernels."""
+        from scipy.special import ndtr
+
+        self._center, self._inverse = center, inverse
+        # Where each kernel's range begins, and how far it goes, in its distribution function.
+        below = center * inverse
+        above = inverse - below
+        np.negative(below, out=below)
+        ndtr(below, out=below)
+        ndtr(above, out=above)
+        above -= below
+        self._by = np.stack((above, below, 1.0 / inverse, center), axis=1)
 
     def _set_factors(self) -> None:
-        """Set by what (u, u**2, 1) of the continuous parameters is multiplied, (2 c + 1, K)."""
-        axes = self._space.continuous
-        d = len(axes)
-        center, inverse = self._center.T, self._inverse.T
-        if d < len(center):
-            center, inverse = center[axes], inverse[axes]
-        # The middle of the space is the origin here: squares stay small, and differences exact.
-        middle = center - 0.5
-        self._factors = factors = np.empty((2 * d + 1, middle.shape[1]))
-        precision = np.square(inverse, out=factors[d:-1])
+        """Set by what the features of candidates are multiplied, (F, K)."""
+        space = self._space
+        d, n_values = space.plain, len(space.table_of)
+        n_kernels = len(self._weights)
+        self._factors = factors = np.zeros((2 * space.smooth + 1 + n_values, n_kernels))
+        mass = self._by[:, 0].T
+        precision = np.square(self._inverse[:, :d].T)
+        if space.stepped:
+            # As wide as the kernel and the cell together.
+            precision /= 1.0 + precision * (space.cell_width**2 / 12.0)[:, None]
+        self._precision = precision
+        scale = np.sqrt(precision)
+        if space.smooth > d:
+            scale = np.concatenate((scale, np.ones((space.smooth - d, n_kernels))))
+        scale /= mass
+        self._log_scale = np.log(scale, out=scale)
+        middle = self._center[:, :d].T - 0.5
         np.multiply(middle, precision, out=factors[:d])
-        precision *= -0.5
-        middle *= middle
-        middle *= precision
-        np.add.reduce(middle, axis=0, out=factors[-1])
-        factors[-1] += np.add.reduce(self._log_factor, axis=1)
+        np.multiply(precision, -0.5, out=factors[len(factors) - d :])
+        middle *= factors[:d]
+        np.add.reduce(middle, axis=0, out=factors[d])
+        factors[d] *= -0.5
+        factors[d] += np.add.reduce(self._log_scale, axis=0)
 
-    def _set_choices(self, choice: Ints, kernels: Kernels) -> None:
-        """Set the tables of all kernels, and their logarithms (values of all, K)."""
-        counts = self._space.n_choices
-        n = choice.shape[1]
-        same, other = choice_tables(counts, n + 1, kernels)
-        self._choice = choice
-        # A table is a uniform one with this chance, and the kernel's own choice otherwise.
-        self._any_choice = np.ones((n + 1, len(counts)))
-        self._any_choice[:n] = other * counts
-        self._first = np.cumsum(counts) - counts
-        logs = np.empty((int(counts.sum()), n + 1))
-        logs[:, :n] = np.repeat(np.log(other), counts)[:, None]
-        logs[self._first[:, None] + choice, np.arange(n)] = np.log(same)[:, None]
-        logs[:, n] = np.repeat(-np.log(counts), counts)
-        self._choice_logs = logs
+    def _set_tables(
+        self, center: Floats, inverse: Floats, index: Ints, same: Floats, other: Floats
+    ) -> None:
+        """Set the masses of values at kernels: their sums (K, dt, c), and logarithms (t, K)."""
+        space = self._space
+        counts = space.counts[: space.n_tables]
+        numbers, n = space.n_number_tables, index.shape[1]
+        most = space.centers.shape[1]
+        tables = np.empty((n + 1, space.n_tables, most))
+        if numbers:
+            tables[:, :numbers] = number_tables(space, center, inverse)
+        if numbers < space.n_tables:
+            part = tables[:, numbers:]
+            part[:n] = other[numbers : space.n_tables, None]
+            part[n] = 1.0 / counts[numbers:, None]
+            chosen = index[numbers : space.n_tables].T
+            places = np.arange(space.n_tables - numbers)
+            part[np.arange(n)[:, None], places, chosen] = same[numbers : space.n_tables]
+        self._sums = tables.cumsum(axis=2)
+        self._tables = np.log(np.maximum(tables, LEAST_MASS))
+        first = space.plain + 1
+        self._factors[first : first + len(space.table_of)] = self._tables[:, space.is_value].T
 
     def draw(self, rng: np.random.Generator, m: int, jointly: bool) -> Candidates:
         """Draw ``m`` candidates: each from one kernel, or each parameter from its own."""
         from scipy.special import ndtri
 
-        dn, dc = self._width.shape[1], len(self._space.choice)
-        d = dn + dc
+        space = self._space
+        ds = space.smooth
+        d = ds + len(space.counts)
         uniforms = rng.random((m, d + (1 if jointly else d)))
         which = uniforms[:, d] if jointly else uniforms[:, d:]
         which *= self._cumulated[-1]
         # A last uniform that is rounded up would lie beyond the end.
         picked = self._cumulated[:-1].searchsorted(which, side="right")
-        at = picked if jointly else (picked[:, :dn], np.arange(dn))
-        unit = self._mass[at]
-        unit *= uniforms[:, :dn]
-        unit += self._below[at]
+        if jointly:
+            by = self._by[picked]
+        else:
+            by = self._by[picked[:, :ds], :, np.arange(ds)].transpose(0, 2, 1)
+        unit = by[:, 0]
+        unit *= uniforms[:, :ds]
+        unit += by[:, 1]
         ndtri(unit, out=unit)
-        unit *= self._width[at]
-        unit += self._center[at]
+        unit *= by[:, 2]
+        unit += by[:, 3]
         np.maximum(unit, 0.0, out=unit)
         np.minimum(unit, 1.0, out=unit)
-        if not dc:
-            return self._space.snap(unit, np.empty((m, 0), dtype=np.intp))
-        choosing = picked if jointly else picked[:, dn:]
-        return self._space.snap(unit, self._draw_choices(choosing, uniforms[:, dn:d]))
+        index = np.empty((m, d - ds), dtype=np.intp)
+        if space.n_tables:
+            end = ds + space.n_tables
+            chosen = picked if jointly else picked[:, ds:end]
+            self._draw_from_tables(index[:, : space.n_tables], chosen, uniforms[:, ds:end])
+        if d - ds > space.n_tables:
+            for axis in range(space.n_tables, d - ds):
+                chosen = picked if jointly else picked[:, ds + axis]
+                index[:, axis] = self._draw_wide(axis, chosen, uniforms[:, ds + axis])
+        return space.snap(unit, index)
 
-    def _draw_choices(self, kernel: Ints, uniforms: Floats) -> Ints:
-        counts = self._space.n_choices
-        axes = np.arange(len(counts))
-        anyway = self._any_choice[kernel] if kernel.ndim == 1 else self._any_choice[kernel, axes]
-        choice: Ints = (uniforms / anyway * counts).astype(np.intp)
-        n = self._choice.shape[1]
-        if n:
-            kernel = np.minimum(kernel, n - 1)
-            own = self._choice[:, kernel].T if kernel.ndim == 1 else self._choice[axes, kernel]
-            choice = np.where(uniforms < anyway, choice, own)
-        return np.minimum(choice, counts - 1)
+    def _draw_from_tables(self, index: Ints, picked: Ints, uniforms: Floats) -> None:
+        sums = self._sums[picked] if picked.ndim == 1 else self._sums[picked, np.arange(index.shape[1])]
+        np.add.reduce(sums <= uniforms[:, :, None], axis=2, out=index)
+        # Sums that are rounded down may end below the uniform.
+        np.minimum(index, self._space.counts[: index.shape[1]] - 1, out=index)
 
-    def log_kernels(self, candidates: Candidates) -> Floats:
+    def _draw_wide(self, axis: int, picked: Ints, uniforms: Floats) -> Ints:
+        # A kernel's table is a uniform one with the chance `anyway`, else the trial's own choice.
+        own = self._wide[axis - self._space.n_tables]
+        count = self._space.counts[axis]
+        anyway = np.append(
+            np.full(len(own), count * self._other[axis - self._space.n_tables]), 1.0
+        )[picked]
+        chosen = np.minimum((uniforms / anyway * count).astype(np.intp), count - 1)
+        return np.where(uniforms < anyway, chosen, np.append(own, 0)[picked])
+
+    def log_kernels(self, points: Points) -> Floats:
         """Return the logarithm of each kernel's density over all parameters, (m, K).
 
-        The constant of the normal density is left out where values are continuous.
+        The constant of the normal density is left out for plain parameters.
         """
+        logs: Floats = points.features @ self._factors
         space = self._space
-        d = len(space.continuous)
-        points = np.ones((len(candidates.unit), 2 * d + 1))
-        unit = candidates.unit
-        if d < unit.shape[1]:
-            unit = unit[:, space.continuous]
-        np.subtract(unit, 0.5, out=points[:, :d])
-        np.square(points[:, :d], out=points[:, d:-1])
-        logs: Floats = points @ self._factors
-        if len(space.discrete):
-            logs += np.add.reduce(self._log_cells(candidates), axis=2)
-        if len(space.choice):
-            chosen = self._choice_logs[self._first + candidates.choice]
-            logs += np.add.reduce(chosen, axis=1)
+        if space.smooth > space.plain:
+            logs += np.add.reduce(self._log_graded(points.candidates), axis=2)
+        for axis in range(space.n_tables, len(space.counts)):
+            logs += self._log_wide(axis, points.candidates)
         return logs
 
     def log_terms(self, candidates: Candidates) -> Floats:
         """Return the logarithm of each kernel's density along each parameter, (m, K, D).
 
-        The constant of the normal density is left out where values are continuous.
+        The parameters are in the order of coordinates: smooth, table, wide. The constant of the
+        normal density is left out for plain parameters.
         """
-        unit = candidates.unit
-        m, dn = unit.shape
         space = self._space
-        terms = np.empty((m, len(self._width), dn + len(space.choice)))
-        numeric = terms[:, :, :dn]
-        np.subtract(unit[:, None, :], self._center, out=numeric)
-        numeric *= self._inverse
-        numeric *= numeric
-        numeric *= -0.5
-        if len(space.discrete):
-            numeric[:, :, space.discrete] = self._log_cells(candidates)
-        numeric += self._log_factor
-        if len(space.choice):
-            chosen = self._choice_logs[self._first + candidates.choice]
-            terms[:, :, dn:] = chosen.transpose(0, 2, 1)
+        d, ds = space.plain, space.smooth
+        m = len(candidates.unit)
+        terms = np.empty((m, len(self._weights), ds + len(space.counts)))
+        plain = terms[:, :, :d]
+        np.subtract(candidates.unit[:, None, :d], self._center[:, :d], out=plain)
+        plain *= plain
+        plain *= self._precision.T
+        plain *= -0.5
+        if ds > d:
+            terms[:, :, d:ds] = self._log_graded(candidates)
+        terms[:, :, :ds] += self._log_scale.T
+        if space.n_tables:
+            places = np.arange(space.n_tables)
+            chosen = self._tables[:, places, candidates.index[:, : space.n_tables]]
+            terms[:, :, ds : ds + space.n_tables] = chosen.transpose(1, 0, 2)
+        for axis in range(space.n_tables, len(space.counts)):
+            terms[:, :, ds + axis] = self._log_wide(axis, candidates)
         return terms
 
-    def _log_cells(self, candidates: Candidates) -> Floats:
-        """Return the logarithms of what kernels have in the cells of candidates, (m, K, dd)."""
+    def _log_graded(self, candidates: Candidates) -> Floats:
+        """Return the logarithms of what kernels have in the cells of candidates, (m, K, dg)."""
         from scipy.special import ndtr
 
-        found = self._space.discrete
-        center, inverse = self._center[:, found], self._inverse[:, found]
-        edges = np.stack((candidates.lower, candidates.upper))[:, :, None, :] - center
-        edges *= inverse
+        d = self._space.plain
+        edges = np.stack((candidates.lower, candidates.upper))[:, :, None, :] - self._center[:, d:]
+        edges *= self._inverse[:, d:]
         below, above = ndtr(edges, out=edges)
         above -= below
         np.maximum(above, LEAST_MASS, out=above)
         logs: Floats = np.log(above, out=above)
+        return logs
+
+    def _log_wide(self, axis: int, candidates: Candidates) -> Floats:
+        """Return the logarithms of the masses of candidates at kernels, (m, K)."""
+        at = axis - self._space.n_tables
+        logs = np.empty((len(candidates.unit), len(self._weights)))
+        same = candidates.index[:, axis, None] == self._wide[at]
+        logs[:, :-1] = np.where(same, self._log_same[at], self._log_other[at])
+        logs[:, -1] = -log(self._space.counts[axis])
         return logs
 
     def log_mixture(self, logs: Floats) -> Floats:

@@ -29,14 +29,14 @@ _FIXED_PARAMS = "fixed_params"  # the system attribute of enqueued trials
 class UnitRows(NamedTuple):
     """Hold the first ``n`` rows of a view; columns from ``n`` on are spare room.
 
-    ``unit``: (dn, capacity); ``choice``: (dc, capacity); ``usable``: (capacity,), rows that have
+    ``unit``: (ds, capacity); ``index``: (dt + dw, capacity); ``usable``: (capacity,), rows that have
     all parameters in range and did not fail. The coordinates of the others mean nothing.
     """
 
     space: UnitSpace
     n: int
     unit: Floats
-    choice: Ints
+    index: Ints
     usable: NDArray[np.bool_]
 
 
@@ -44,8 +44,8 @@ def _empty(space: UnitSpace, capacity: int) -> UnitRows:
     return UnitRows(
         space,
         0,
-        np.full((len(space.numeric), capacity), 0.5),
-        np.zeros((len(space.choice), capacity), dtype=np.intp),
+        np.full((space.smooth, capacity), 0.5),
+        np.zeros((len(space.counts), capacity), dtype=np.intp),
         np.empty(capacity, dtype=bool),
     )
 
@@ -67,11 +67,11 @@ def unit_rows(
 
 def _extended(rows: UnitRows, view: View) -> UnitRows:
     start, end = rows.n, view.n
-    space, _, unit, choice, usable = rows
+    space, _, unit, index, usable = rows
     if end > len(usable):
-        _, _, unit, choice, usable = _empty(space, 2 * end)
+        _, _, unit, index, usable = _empty(space, 2 * end)
         unit[:, :start] = rows.unit[:, :start]
-        choice[:, :start] = rows.choice[:, :start]
+        index[:, :start] = rows.index[:, :start]
         usable[:start] = rows.usable[:start]
     if end - start == 1:
         # The common case: a single trial costs less without arrays.
@@ -80,29 +80,29 @@ def _extended(rows: UnitRows, view: View) -> UnitRows:
             point = space.encode_point([float(view.column(name)[start]) for name in space.names])
         usable[start] = point is not None
         if point is not None:
-            unit[:, start], choice[:, start] = point
-        return UnitRows(space, end, unit, choice, usable)
+            unit[:, start], index[:, start] = point
+        return UnitRows(space, end, unit, index, usable)
     raw = np.empty((len(space.names), end - start))
     for position, name in enumerate(space.names):
         raw[position] = view.column(name)[start:end]
-    unit[:, start:end], choice[:, start:end], inside = space.encode(raw)
+    unit[:, start:end], index[:, start:end], inside = space.encode(raw)
     np.logical_and(inside, view.states[start:end] != _FAIL, out=usable[start:end])
-    return UnitRows(space, end, unit, choice, usable)
+    return UnitRows(space, end, unit, index, usable)
 
 
 class Pending(NamedTuple):
-    """Hold running trials: their numbers with their columns, unit (dn, p) and choice (dc, p)."""
+    """Hold running trials: their numbers with their columns, unit (ds, p) and index (dt + dw, p)."""
 
     space: UnitSpace
     columns: dict[int, int]
     unit: Floats
-    choice: Ints
+    index: Ints
 
     @classmethod
     def none(cls, space: UnitSpace) -> Pending:
         """Return no trials."""
         return cls(
-            space, {}, np.empty((len(space.numeric), 0)), np.empty((len(space.choice), 0), np.intp)
+            space, {}, np.empty((space.smooth, 0)), np.empty((len(space.counts), 0), np.intp)
         )
 
 
@@ -134,14 +134,14 @@ def pending_trials(
             added_numbers.append(trial.number)
     if not added and len(kept) == len(columns):
         return known
-    unit, choice = known.unit[:, kept], known.choice[:, kept]
+    unit, index = known.unit[:, kept], known.index[:, kept]
     if added:
         new_unit = np.array([point[0] for point in added]).reshape(len(added), -1).T
-        new_choice = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T
+        new_index = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T
         unit = np.concatenate((unit, new_unit), axis=1)
-        choice = np.concatenate((choice, new_choice), axis=1)
+        index = np.concatenate((index, new_index), axis=1)
     numbers = (*kept_numbers, *added_numbers)
-    result = Pending(space, {n: column for column, n in enumerate(numbers)}, unit, choice)
+    result = Pending(space, {n: column for column, n in enumerate(numbers)}, unit, index)
     cache[key] = result
     return result
 

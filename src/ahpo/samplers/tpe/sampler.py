@@ -21,7 +21,7 @@ from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import ExperimentalWarning
 from ahpo.samplers.array_sampler import ArraySampler
 from ahpo.samplers.random import at_quantile
-from ahpo.samplers.tpe.good import GoodMixture
+from ahpo.samplers.tpe.good import GoodMixture, describe
 from ahpo.samplers.tpe.kernels import Kernels
 from ahpo.samplers.tpe.rest_joint import log_rest_jointly
 from ahpo.samplers.tpe.rest_single import log_rest_singly
@@ -263,32 +263,26 @@ class TPESampler(ArraySampler):
         )
         weights, n_rest = self._rest_weights(rows, chosen, n, pending.unit.shape[1])
         candidates = mixture.draw(rng, self._n_ei_candidates, jointly)
+        kernels = self._kernels
         if jointly:
-            logs = mixture.log_kernels(candidates)
+            points = describe(rows.space, candidates)
+            logs = mixture.log_kernels(points)
             ratio = mixture.log_mixture(logs)
             ratio -= log_rest_jointly(
-                candidates,
-                rows,
-                pending,
-                cache,
-                chosen,
-                weights,
-                n_rest,
-                logs[:, -1],
-                self._kernels,
+                points, rows, pending, cache, chosen, weights, n_rest, logs[:, -1], kernels
             )
             best = int(ratio.argmax())
-            return rows.space.decode(candidates.unit[best], candidates.choice[best])
+            return rows.space.decode(candidates.unit[best], candidates.index[best])
         terms = mixture.log_terms(candidates)
         ratio = mixture.log_mixture(terms)
         ratio -= log_rest_singly(
-            candidates, rows, pending, cache, weights, n_rest, terms[:, -1], self._kernels
+            candidates, rows, pending, cache, weights, n_rest, terms[:, -1], kernels
         )
         each = ratio.argmax(axis=0)
-        dn = candidates.unit.shape[1]
+        ds = candidates.unit.shape[1]
         return rows.space.decode(
-            candidates.unit[each[:dn], np.arange(dn)],
-            candidates.choice[each[dn:], np.arange(candidates.choice.shape[1])],
+            candidates.unit[each[:ds], np.arange(ds)],
+            candidates.index[each[ds:], np.arange(candidates.index.shape[1])],
         )
 
     def _good_mixture(
@@ -307,14 +301,14 @@ class TPESampler(ArraySampler):
             else np.ones(len(usable))
         )
         mixture = GoodMixture(
-            rows.space, rows.unit[:, usable], rows.choice[:, usable], weights, self._kernels
+            rows.space, rows.unit[:, usable], rows.index[:, usable], weights, self._kernels
         )
         cache[key] = (of, mixture)
         return mixture
 
     def _rest_weights(
         self, rows: UnitRows, chosen: NDArray[np.intp], n: int, p: int
-    ) -> tuple[NDArray[np.float64], int]:
+    ) -> tuple[NDArray[np.float32], int]:
         """Return the weights of finished and running trials in g, (n + p,), 0 for the good ones.
 
         And how many trials belong to g.
@@ -323,6 +317,6 @@ class TPESampler(ArraySampler):
         in_rest[:n] = rows.usable[:n]
         in_rest[chosen] = False
         n_rest = int(np.count_nonzero(in_rest))
-        weights = np.zeros(n + p)
+        weights = np.zeros(n + p, np.float32)
         weights[in_rest] = checked_weights(self._weights, n_rest)
         return weights, n_rest

@@ -1,10 +1,16 @@
-"""A search space in unit coordinates, where all numeric parameters look alike.
+"""A search space in coordinates in which all parameters of a kind look alike.
 
-A *numeric* parameter has a coordinate in [0, 1], in its logarithm if it is sampled so. One with
-discrete values has a cell around each of them, [v - step/2, v + step/2], and its range spans the
-outer edges of the outer cells. A *choice* parameter has the index of its choice.
+- *Smooth* parameters have a coordinate in [0, 1], in their logarithm if they are sampled so. First
+  come the *plain* ones: continuous ones, and those with many values at equal distances. Then the
+  *graded* ones: ints on a log scale with many values, whose cells differ in width.
+- *Table* parameters have few values: steps, ints and choices. A value is its index.
+- *Wide* parameters are choices with many values. A value is its index, too.
 
-Shapes: D parameters, of which dn numeric and dc choices; n trials; m candidates.
+A discrete number has a cell around it, [v - step/2, v + step/2], and its range spans the outer
+edges of the outer cells.
+
+Shapes: n trials; m candidates; dp plain, dg graded, ds = dp + dg smooth, dt table and dw wide
+parameters.
 """
 
 from __future__ import annotations
@@ -23,77 +29,87 @@ from ahpo.distributions import (
     IntDistribution,
 )
 
-__all__ = ("COARSE", "Candidates", "Floats", "Ints", "UnitSpace", "learnable")
+__all__ = ("Candidates", "Floats", "Ints", "UnitSpace", "learnable")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-COARSE = 16  # values: up to so many, a discrete parameter has tables of them
-
-# With more values than that, the probability of one is its density times the width of its cell.
-_MOST_CELLS = 1_000_000
-_LEAST_MASS = 1e-30
+_MOST_IN_TABLE = 32  # values
+_MOST_CELLS = 1_000_000  # with more values than that, a number is as good as continuous
 
 
 class Candidates(NamedTuple):
-    """Hold m points of a unit space.
+    """Hold m points.
 
-    ``unit``: (m, dn), the middle of the cell where values are discrete; ``lower``, ``upper``:
-    (m, dd), the edges of the cells of the discrete numeric parameters; ``cell``: (m, dd), their
-    indices; ``choice``: (m, dc).
+    ``unit``: (m, ds), the middle of the cell where values are discrete; ``index``: (m, dt + dw);
+    ``lower``, ``upper``: (m, dg), the edges of the cells of graded parameters.
     """
 
     unit: Floats
+    index: Ints
     lower: Floats
     upper: Floats
-    cell: Ints
-    choice: Ints
 
 
 class _Axis(NamedTuple):
     """Say how one parameter is translated; ``start`` and ``span`` are on the scale of sampling."""
 
-    is_choice: bool
+    kind: int
     is_log: bool
     low: float
     high: float
     start: float
     span: float
-    cells: int  # 0 if continuous
+    count: int  # of values; 0 if continuous
     step: float
+
+
+_PLAIN, _GRADED, _TABLE, _WIDE = range(4)
 
 
 def _axis(distribution: BaseDistribution) -> _Axis:
     if isinstance(distribution, CategoricalDistribution):
         count = len(distribution.choices)
-        return _Axis(True, False, 0.0, count - 1.0, 0.0, 1.0, count, 1.0)
+        kind = _TABLE if count <= _MOST_IN_TABLE else _WIDE
+        return _Axis(kind, False, 0.0, count - 1.0, 0.0, 1.0, count, 1.0)
     if not isinstance(distribution, FloatDistribution | IntDistribution):
         raise NotImplementedError(
             f"`distribution` must be a FloatDistribution, an IntDistribution or a "
             f"CategoricalDistribution, but it is {distribution!r}."
         )
     low, high = float(distribution.low), float(distribution.high)
-    step, cells = distribution.step, 0
-    start, end = low, high
-    if step is not None and not (distribution.log and isinstance(distribution, FloatDistribution)):
-        cells = round((distribution.high - distribution.low) / step) + 1
+    is_log, step = distribution.log, distribution.step
+    start, end, count = low, high, 0
+    if step is not None:
+        count = round((distribution.high - distribution.low) / step) + 1
         start, end = low - 0.5 * step, high + 0.5 * step
-    if distribution.log:
+    if is_log:
         start, end = log(start), log(end)
-    return _Axis(False, distribution.log, low, high, start, end - start, cells, step or 0.0)
+    kind = _PLAIN
+    if 0 < count <= _MOST_IN_TABLE:
+        kind = _TABLE
+    elif count > _MOST_CELLS:
+        start, end, count = (log(low), log(high), 0) if is_log else (low, high, 0)
+    elif count and is_log:
+        kind = _GRADED
+    return _Axis(kind, is_log, low, high, start, end - start, count, float(step or 0.0))
 
 
 def learnable(distribution: BaseDistribution) -> bool:
-    """Tell whether a parameter has several values, and a range that unit coordinates can span."""
+    """Tell whether a parameter has several values, and a range that coordinates can span."""
     return not distribution.single() and 1e-300 < _axis(distribution).span < 1e300
 
 
 class UnitSpace:
-    """Translate between internal values and unit coordinates.
+    """Translate between internal values and coordinates.
 
-    ``numeric``, ``choice``: positions of the parameters of both kinds; ``cells``: (dn,), numbers
-    of values, 0 where they are continuous or too many; ``discrete``, ``continuous``: the numeric
-    parameters, by whether they have cells; ``n_choices``: (dc,).
+    ``plain``: dp; ``smooth``: ds; ``counts``: (dt + dw,), the numbers of values of table and wide
+    parameters; ``n_tables``: dt, of which the first ``n_number_tables`` are numbers;
+    ``cell_width``: (dp,), 0 for continuous parameters; ``stepped``: whether any is not.
+
+    The t values of all tables, one table after the other: ``first``: (dt,), where each table
+    begins; ``table_of``: (t,), the table of each value; ``is_value``: (dt, c), which of c places
+    are values, c being the largest count.
 
     :param space: ``{name: distribution}``, all of them `learnable`.
     """
@@ -102,34 +118,61 @@ class UnitSpace:
         self.names = tuple(space)
         self.distributions = tuple(space.values())
         self._axes = axes = [_axis(distribution) for distribution in self.distributions]
-        numeric = [axis for axis in axes if not axis.is_choice]
-        self.numeric = np.flatnonzero([not axis.is_choice for axis in axes])
-        self.choice = np.flatnonzero([axis.is_choice for axis in axes])
+        choices = [isinstance(d, CategoricalDistribution) for d in self.distributions]
+        places = range(len(axes))
+        plain = [i for i in places if axes[i].kind == _PLAIN]
+        graded = [i for i in places if axes[i].kind == _GRADED]
+        tables = sorted((i for i in places if axes[i].kind == _TABLE), key=lambda i: choices[i])
+        wide = [i for i in places if axes[i].kind == _WIDE]
+        smooth, indexed = plain + graded, tables + wide
+        self.plain, self.smooth, self.n_tables = len(plain), len(smooth), len(tables)
+        self.n_number_tables = sum(not choices[i] for i in tables)
+        # Where the coordinates of each parameter are: a slot among the smooth or the indexed ones.
+        order = {place: slot for part in (smooth, indexed) for slot, place in enumerate(part)}
+        self._slots = [order[place] for place in places]
+        self._smooth = np.array(smooth, dtype=np.intp)
+        self._indexed = np.array(indexed, dtype=np.intp)
         self._low = np.array([axis.low for axis in axes])[:, None]
         self._high = np.array([axis.high for axis in axes])[:, None]
-        self._start = np.array([axis.start for axis in numeric])[:, None]
-        self._span = np.array([axis.span for axis in numeric])
-        self._is_log = np.array([axis.is_log for axis in numeric], dtype=bool)
-        self._log = np.flatnonzero(self._is_log)
-        self.n_choices = np.array([axis.cells for axis in axes if axis.is_choice], dtype=np.intp)
-        cells = np.array([axis.cells for axis in numeric], dtype=float)
-        self.cells = np.where(cells <= _MOST_CELLS, cells, 0.0).astype(np.intp)
-        self.discrete = np.flatnonzero(self.cells)
-        self.continuous = np.flatnonzero(self.cells == 0)
-        self._set_discrete()
+        self._start = np.array([axes[i].start for i in smooth])[:, None]
+        self._span = np.array([axes[i].span for i in smooth])[:, None]
+        self._log = np.flatnonzero([axes[i].is_log for i in smooth])
+        self._step = np.array([axes[i].step for i in indexed])[:, None]
+        self.counts = np.array([axes[i].count for i in indexed], dtype=np.intp)
+        count = np.array([axes[i].count for i in smooth], dtype=float)
+        self._stepped = np.flatnonzero(count[: self.plain])
+        self.stepped = len(self._stepped) > 0
+        self._steps = count[self._stepped]
+        self.cell_width = np.zeros(self.plain)
+        self.cell_width[self._stepped] = 1.0 / self._steps
+        self._graded_low = np.array([axes[i].low for i in graded])
+        self._graded_high = np.array([axes[i].high for i in graded])
+        self._set_tables([axes[i] for i in tables[: self.n_number_tables]])
+        # The values of all tables, one table after the other.
+        of_tables = self.counts[: self.n_tables]
+        self.first = np.cumsum(of_tables) - of_tables
+        self.is_value = np.arange(self.centers.shape[1]) < of_tables[:, None]
+        self.table_of = np.repeat(np.arange(self.n_tables), of_tables)
 
-    def _set_discrete(self) -> None:
-        found = self.discrete
-        self._count = self.cells[found].astype(float)
-        # Only ints have both cells and a log scale.
-        self._log_cells = np.flatnonzero(self._is_log[found])
-        of_log = found[self._log_cells]
-        self._log_first = self._low[self.numeric[of_log], 0]
-        self._log_start = self._start[of_log, 0]
-        self._log_span = self._span[of_log]
+    def _set_tables(self, axes: list[_Axis]) -> None:
+        """Set ``edges`` (n, c + 1) and ``centers`` (n, c) of the cells of numbers in tables.
+
+        c is the largest count of all tables. Beyond the last value they are at the end of the
+        range, where there is no mass.
+        """
+        most = int(self.counts[: self.n_tables].max(initial=0))
+        self.edges = np.ones((len(axes), most + 1))
+        self.centers = np.ones((len(axes), most))
+        for row, axis in enumerate(axes):
+            values = axis.low + axis.step * np.arange(axis.count)
+            lower, middle = values - 0.5 * axis.step, values
+            if axis.is_log:
+                lower, middle = np.log(lower), np.log(middle)
+            self.edges[row, : axis.count] = (lower - axis.start) / axis.span
+            self.centers[row, : axis.count] = (middle - axis.start) / axis.span
 
     def encode(self, raw: Floats) -> tuple[Floats, Ints, NDArray[np.bool_]]:
-        """Return unit coordinates (dn, n), choices (dc, n) and what is inside, (n,).
+        """Return coordinates (ds, n), indices (dt + dw, n) and what is inside, (n,).
 
         :param raw: internal values, (D, n), NaN where a trial lacks the parameter. Trials that
             lack one, or have it out of range, are not inside; their coordinates mean nothing.
@@ -137,124 +180,70 @@ class UnitSpace:
         inside: NDArray[np.bool_] = ((raw >= self._low) & (raw <= self._high)).all(axis=0)
         if not inside.all():
             raw = np.where(inside, raw, self._low)
-        unit, choice = raw[self.numeric], raw[self.choice].astype(np.intp)
+        unit = raw[self._smooth]
         if len(self._log):
             unit[self._log] = np.log(unit[self._log])
         unit -= self._start
-        unit /= self._span[:, None]
-        return unit, choice, inside
+        unit /= self._span
+        index = (raw[self._indexed] - self._low[self._indexed]) / self._step
+        return unit, np.rint(index).astype(np.intp), inside
 
     def encode_point(self, values: Iterable[float]) -> tuple[list[float], list[int]] | None:
-        """Return what `encode` does of one trial, unit (dn,) and choice (dc,), if it is inside."""
-        unit: list[float] = []
-        choice: list[int] = []
-        for value, axis in zip(values, self._axes, strict=True):
-            is_choice, is_log, low, high, start, span, _, _ = axis
+        """Return what `encode` does of one trial, (ds,) and (dt + dw,), if it is inside."""
+        unit = [0.0] * self.smooth
+        index = [0] * len(self.counts)
+        for value, axis, slot in zip(values, self._axes, self._slots, strict=True):
+            kind, is_log, low, high, start, span, _, step = axis
             if not low <= value <= high:
                 return None
-            if is_choice:
-                choice.append(int(value))
+            if kind <= _GRADED:
+                unit[slot] = ((log(value) if is_log else value) - start) / span
             else:
-                unit.append(((log(value) if is_log else value) - start) / span)
-        return unit, choice
+                index[slot] = round((value - low) / step)
+        return unit, index
 
-    def snap(self, unit: Floats, choice: Ints) -> Candidates:
-        """Return the candidates in whose cells points lie: unit (m, dn), choice (m, dc)."""
-        found = self.discrete
-        if not len(found):
-            nothing = np.empty((len(unit), 0))
-            return Candidates(unit, nothing, nothing, nothing.astype(np.intp), choice)
-        count = self._count
-        position = unit[:, found]
-        cell = np.minimum((position * count).astype(np.intp), self.cells[found] - 1)
-        lower = cell / count
-        upper = (cell + 1) / count
-        if len(self._log_cells):
-            columns = self._log_cells
-            value = np.exp(position[:, columns] * self._log_span + self._log_start)
-            index = np.floor(value + 0.5 - self._log_first)
-            index = np.clip(index, 0, count[columns] - 1)
-            cell[:, columns] = index
-            value = index + self._log_first
-            lower[:, columns] = (np.log(value - 0.5) - self._log_start) / self._log_span
-            upper[:, columns] = (np.log(value + 0.5) - self._log_start) / self._log_span
-        unit = unit.copy()
-        unit[:, found] = 0.5 * (lower + upper)
-        return Candidates(unit, lower, upper, cell, choice)
+    def snap(self, unit: Floats, index: Ints) -> Candidates:
+        """Return the candidates in whose cells points lie; ``unit``, (m, ds), is overwritten."""
+        if len(self._stepped):
+            cell = np.floor(unit[:, self._stepped] * self._steps)
+            np.minimum(cell, self._steps - 1.0, out=cell)
+            cell += 0.5
+            cell /= self._steps
+            unit[:, self._stepped] = cell
+        if self.plain == self.smooth:
+            nothing = unit[:, self.plain :]
+            return Candidates(unit, index, nothing, nothing)
+        start, span = self._start[self.plain :, 0], self._span[self.plain :, 0]
+        value = np.exp(unit[:, self.plain :] * span + start)
+        value += 0.5
+        np.floor(value, out=value)
+        np.minimum(np.maximum(value, self._graded_low), self._graded_high, out=value)
+        edges = np.stack((value - 0.5, value + 0.5))
+        np.log(edges, out=edges)
+        edges -= start
+        edges /= span
+        lower, upper = edges
+        np.add(lower, upper, out=unit[:, self.plain :])
+        unit[:, self.plain :] *= 0.5
+        return Candidates(unit, index, lower, upper)
 
-    def decode(self, unit: Floats, choice: Ints) -> dict[str, float]:
-        """Return internal values by name, from one point: unit (dn,), choice (dc,)."""
-        units, choices = iter(unit.tolist()), iter(choice.tolist())
-        values: list[float] = []
-        for is_choice, is_log, low, high, start, span, cells, step in self._axes:
-            if is_choice:
-                values.append(float(next(choices)))
-                continue
-            value = next(units)
-            if is_log:
-                value = exp(start + value * span)
-                if cells:
+    def decode(self, unit: Floats, index: Ints) -> dict[str, float]:
+        """Return internal values by name, from one point: unit (ds,), index (dt + dw,)."""
+        units, indices = unit.tolist(), index.tolist()
+        values: dict[str, float] = {}
+        for name, axis, slot in zip(self.names, self._axes, self._slots, strict=True):
+            kind, is_log, low, high, start, span, count, step = axis
+            if kind > _GRADED:
+                value = low + step * indices[slot]
+            elif is_log:
+                value = exp(start + units[slot] * span)
+                if count or step:
                     value = float(floor(value + 0.5))
-            elif cells:
-                value = low + step * min(floor(value * cells), cells - 1)
+            elif count:
+                value = low + step * min(floor(units[slot] * count), count - 1)
             else:
-                value = start + value * span
-            values.append(low if value < low else high if value > high else value)
-        return dict(zip(self.names, values, strict=True))
-
-    def cells_of(self, axes: Ints, unit: Floats) -> Ints:
-        """Return which values of discrete parameters coordinates belong to, (len(axes), n)."""
-        cells = (unit * self.cells[axes, None]).astype(np.intp)
-        for row, axis in enumerate(axes.tolist()):
-            if self._is_log[axis]:
-                cells[row] = np.searchsorted(self._edges(axis)[1:-1], unit[row], side="right")
-        np.maximum(cells, 0, out=cells)
-        return np.minimum(cells, self.cells[axes, None] - 1, out=cells)
-
-    def log_masses(
-        self, axes: Ints, bandwidth: float, truncated: bool = False
-    ) -> NDArray[np.float32]:
-        """Return logarithms of the masses of values at kernels, (len(axes), COARSE, COARSE).
-
-        :param axes: discrete parameters with at most ``COARSE`` values.
-        :param bandwidth: of all kernels; each is centred at one value.
-        :param truncated: whether masses are relative to what is in the range.
-        """
-        from scipy.special import ndtr
-
-        if not len(axes):
-            return np.empty((0, COARSE, COARSE), np.float32)
-        # Beyond the last value, edges and centres are repeated: there is no mass.
-        edges = np.ones((len(axes), COARSE + 1))
-        centers = np.ones((len(axes), COARSE))
-        for row, axis in enumerate(axes.tolist()):
-            count = self.cells[axis]
-            edges[row, : count + 1] = self._edges(axis)
-            centers[row, :count] = self._centers(axis)
-        below = ndtr((edges[:, :, None] - centers[:, None, :]) / bandwidth)
-        masses = np.diff(below, axis=1)
-        if truncated:
-            masses /= (below[:, -1] - below[:, 0])[:, None, :]
-        return np.log(np.maximum(masses, _LEAST_MASS)).astype(np.float32)
-
-    def _edges(self, axis: int) -> Floats:
-        """Return the edges between the values of a discrete parameter, (cells + 1,)."""
-        distribution = self.distributions[self.numeric[axis]]
-        cells = int(self.cells[axis])
-        if self._is_log[axis]:
-            assert isinstance(distribution, IntDistribution)
-            values = np.arange(distribution.low, distribution.high + 2) - 0.5
-            edges: Floats = (np.log(values) - self._start[axis]) / self._span[axis]
-            return edges
-        return np.arange(cells + 1) / cells
-
-    def _centers(self, axis: int) -> Floats:
-        """Return the coordinates of the values of a discrete parameter, (cells,)."""
-        distribution = self.distributions[self.numeric[axis]]
-        cells = int(self.cells[axis])
-        if self._is_log[axis]:
-            assert isinstance(distribution, IntDistribution)
-            values = np.arange(distribution.low, distribution.high + 1)
-            centers: Floats = (np.log(values) - self._start[axis]) / self._span[axis]
-            return centers
-        return (np.arange(cells) + 0.5) / cells
+                value = start + units[slot] * span
+                if step:
+                    value = low + step * round((value - low) / step)
+            values[name] = low if value < low else high if value > high else value
+        return values

@@ -1,0 +1,109 @@
+"""How an objective is called, and the plain way: in place, in the caller's own thread."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ahpo.engine.gate import Gate
+from ahpo.engine.trial import Trial
+from ahpo.exceptions import TrialInterrupted
+
+if TYPE_CHECKING:
+    from ahpo.engine.live_trial import LiveTrial
+    from ahpo.engine.session import Session
+    from ahpo.history.view import View
+
+__all__ = (
+    "Caller",
+    "InlineCaller",
+    "ReturnedAwaitable",
+    "TrialTimedOut",
+    "is_async_callable",
+    "not_awaitable",
+)
+
+
+class TrialTimedOut(Exception):
+    """Tell that a trial ran longer than its ``trial_timeout``."""
+
+
+class ReturnedAwaitable(Exception):
+    """Tell that a plain callable returned an awaitable: it is an async objective in disguise."""
+
+
+def is_async_callable(function: Any) -> bool:
+    """Tell whether calling gives a coroutine, as far as one can know without calling."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  (not whether: what kind)
+    )
+
+
+class Caller(Protocol):
+    """Call an objective."""
+
+    objective: Callable[[Any], Any]
+
+    def trial(self, session: Session, number: int, view: View) -> LiveTrial:
+        """Return the face of the trial that the objective gets."""
+        ...
+
+    async def call(self, trial: Any, timeout: float | None) -> Any:
+        """Return what the objective returns.
+
+        :raises TrialTimedOut: if it takes longer than ``timeout`` seconds
+        :raises ReturnedAwaitable: if it turns out to be async
+        """
+        ...
+
+    async def settle(self, trial: Any) -> None:
+        """Return when nothing of the objective is left running."""
+        ...
+
+
+def not_awaitable(returned: Any) -> Any:
+    """Return what a plain objective returned.
+
+    :raises ReturnedAwaitable: if it is something to await
+    """
+    if type(returned) is not float and inspect.isawaitable(returned):
+        if inspect.iscoroutine(returned):
+            returned.close()  # not a line of it has run yet
+        raise ReturnedAwaitable
+    return returned
+
+
+class InlineCaller:
+    """Call a plain objective in the caller's own thread."""
+
+    def __init__(self, objective: Callable[[Any], Any], gate: Gate) -> None:
+        self.objective = objective
+        self._gate = gate
+
+    def trial(self, session: Session, number: int, view: View) -> LiveTrial:
+        """Return the synchronous face of the trial."""
+        return Trial(session, number, view)
+
+    async def call(self, trial: LiveTrial, timeout: float | None) -> Any:
+        """Return what the objective returns; a trial past its time is told at its next call."""
+        if timeout is not None:
+            trial.limit_time(timeout)
+        try:
+            self._gate.open()
+            returned = not_awaitable(self.objective(trial))
+        except TrialInterrupted:
+            if timeout is None or not trial.is_over():
+                raise
+            raise TrialTimedOut from None
+        finally:
+            self._gate.close()
+        if timeout is not None and trial.is_over():
+            raise TrialTimedOut
+        return returned
+
+    async def settle(self, trial: LiveTrial) -> None:
+        """Do nothing: what ran in place has ended."""

@@ -1,0 +1,7 @@
+"""Placeholder."""
+
+__all__ = ("PrunerTests",)
+
+
+class PrunerTests:
+    """Placeholder."""

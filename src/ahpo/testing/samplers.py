@@ -1,0 +1,7 @@
+"""Placeholder."""
+
+__all__ = ("SamplerTests",)
+
+
+class SamplerTests:
+    """Placeholder."""
