@@ -9,7 +9,6 @@ a Philox generator where many numbers are needed.
 
 from __future__ import annotations
 
-import secrets
 from hashlib import blake2b
 from typing import Any
 
@@ -34,7 +33,7 @@ class Stream:
         if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):
             raise TypeError(f"`seed` must be an int or None, but it is {seed!r}.")
         self.seed = None if seed is None else int(seed)
-        key = secrets.token_bytes(32) if seed is None else str(int(seed)).encode()
+        key = _entropy() if seed is None else str(int(seed)).encode()
         self._set_key(blake2b(key, digest_size=32).digest())
 
     def _set_key(self, key: bytes) -> None:
@@ -74,3 +73,9 @@ class Stream:
     def __setstate__(self, state: tuple[int | None, bytes]) -> None:
         self.seed = state[0]
         self._set_key(state[1])
+
+
+def _entropy() -> bytes:
+    import secrets  # with what it brings, it takes longer to import than this package's values
+
+    return secrets.token_bytes(32)

@@ -29,6 +29,7 @@ SCENARIOS = {
     "sigterm": (TERM,),
     "sigterm twice": (TERM, TERM),
     "ctrl-c, sigterm": (INT, TERM),
+    "ctrl-c three times": (INT, INT, INT),
 }
 N_JOBS = 3
 LEAVE = 0.05  # what an objective takes to clean up: the second signal comes meanwhile
@@ -59,8 +60,8 @@ class Signaller:
 def plain(signaller: Signaller) -> Callable[[Any], float]:
     def objective(trial: Any) -> float:
         trial.suggest_float("x", 0, 1)
-        signaller.running()
         try:
+            signaller.running()
             for step in range(100_000):
                 trial.report(step, step)
                 time.sleep(0.001)
@@ -83,8 +84,8 @@ def stuck(signaller: Signaller) -> Callable[[Any], float]:
 def coroutine(signaller: Signaller) -> Callable[[Any], Any]:
     async def objective(trial: Any) -> float:
         trial.suggest_float("x", 0, 1)
-        signaller.running()
         try:
+            signaller.running()
             await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(LEAVE)
@@ -206,6 +207,10 @@ def run(way: str, scenario: str) -> dict[str, Any]:
             time.sleep(0.05)
         except (KeyboardInterrupt, SystemExit):
             pass
+    if way != "stuck threads":
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread():
+                thread.join(timeout=5)  # one that is just ending is no leak
     result = {
         "scenario": scenario,
         "raised": repr(raised),
@@ -215,10 +220,9 @@ def run(way: str, scenario: str) -> dict[str, Any]:
         "threads": sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
         "handlers": [str(signal.getsignal(s)) for s in (INT, TERM)],
     }
-    if way != "stuck threads":
-        n_before = len(study.trials)
-        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
-        result["went on"] = [trial.state.name for trial in study.trials[n_before:]]
+    n_before = len(study.trials)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    result["went on"] = [trial.state.name for trial in study.trials[n_before:]]
     return result
 
 
@@ -233,8 +237,8 @@ def main() -> None:
     for scenario in SCENARIOS:
         if way == "block" and "sigterm" in scenario:
             continue  # the block leaves SIGTERM to the program that it is part of
-        if way == "stuck threads" and "twice" not in scenario:
-            continue  # one signal waits for the threads, as long as it takes
+        if (way == "stuck threads") != (scenario == "ctrl-c three times"):
+            continue  # fewer signals wait for the threads that there are
         if way == "blocked asyncio" and scenario != "ctrl-c":
             continue
         result = run(way, scenario)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from fractions import Fraction
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -238,6 +237,8 @@ def _last_grid_point(low: float, high: float, step: float) -> float | None:
     It is worked out on the decimal digits that each number is written with: 0.3 is on the grid of
     0.1 from 0, though in binary it is not. Cached, as objectives make the same ranges each trial.
     """
+    from fractions import Fraction  # it brings decimal, and few ranges have a step
+
     start, end, width = Fraction(str(low)), Fraction(str(high)), Fraction(str(step))
     last = start + (end - start) // width * width
     return None if last == end else float(last)

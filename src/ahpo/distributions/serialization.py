@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ahpo.distributions.base import BaseDistribution
@@ -49,6 +48,8 @@ def distribution_to_json(dist: BaseDistribution) -> str:
     if not isinstance(dist, BaseDistribution):
         raise TypeError(f"`dist` must be a distribution, but it is {dist!r}.")
     try:
+        import json  # only storages need it
+
         return json.dumps({"name": type(dist).__name__, "attributes": dist._asdict()})
     except TypeError as exc:
         raise TypeError(
@@ -65,6 +66,8 @@ def json_to_distribution(json_str: str) -> BaseDistribution:
     :raises ValueError: if the text is not JSON, or describes none of the known distributions.
     :raises TypeError: if the class does not have one of the attributes, or lacks one.
     """
+    import json
+
     data = json.loads(json_str)
     if not isinstance(data, dict):
         raise ValueError(f"`json_str` must be a JSON object, but it is {json_str!r}.")

@@ -77,10 +77,10 @@ class Gate:
         self._before[signum](signum, frame)
         self._open, self.ended_by = was_open, before  # a handler that raised nothing: go on
 
-    @property
-    def noted(self) -> bool:
-        """Whether a signal waits for the gate to open."""
-        return self._noted is not None
+    def forget(self) -> bool:
+        """Return whether a signal was noted, and forget it."""
+        noted, self._noted = self._noted, None
+        return noted is not None
 
     def check(self) -> None:
         """Raise what was noted."""

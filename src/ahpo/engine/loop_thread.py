@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from ahpo.engine.options import Options
 from ahpo.engine.run import Run
 
 if TYPE_CHECKING:
-    from ahpo.engine.session import Session
+    from ahpo.engine.session import CurrentRun, Session
 
 __all__ = ("optimize_in_loop_thread",)
 
-# Once interrupted, how often to look whether the trials have been finished.
+# Once interrupted, how often to look whether it has ended, and how long threads that do not end are
+# waited for after a second signal.
 _LOOK = 0.02
+_PATIENCE = 5.0
 
 
 def optimize_in_loop_thread(
@@ -45,14 +48,29 @@ def _wait(thread: _LoopThread, session: Session, gate: Gate) -> None:
             run.ended_by = gate.ended_by or run.ended_by
             run.budget.stop()
         thread.cancel()
-        # A second signal may leave a thread behind that does not end, but no trial.
-        while not thread.done.wait(_LOOK) and (not gate.noted or (run and run.unfinished)):
-            pass
+        if not _wait_for_end(thread, run, gate):
+            session.run = None
         raise
     finally:
         gate.close()
         if thread.done.is_set():
             thread.join()
+
+
+def _wait_for_end(thread: _LoopThread, run: CurrentRun | None, gate: Gate) -> bool:
+    """Return whether the thread has ended, as it should; False if that takes for ever.
+
+    One signal waits as long as it takes. After a second one, threads that do not end are left
+    behind sooner or later, and after a third one at once; but no trial is.
+    """
+    deadline: float | None = None
+    while not thread.done.wait(_LOOK):
+        again = gate.forget()
+        if deadline is None:
+            deadline = time.monotonic() + _PATIENCE if again else None
+        elif (again or time.monotonic() > deadline) and not (run and run.unfinished):
+            return False
+    return True
 
 
 class _LoopThread(threading.Thread):

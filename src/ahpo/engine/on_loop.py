@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from ahpo.engine.caller import Caller, ReturnedAwaitable, is_async_callable
 from ahpo.engine.faces import face
+from ahpo.engine.lines import say_dropped
 from ahpo.engine.loop_callers import CoroutineCaller, ThreadCaller
 from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.options import Options
@@ -69,11 +70,16 @@ async def optimize_on_loop(
     n_runners = options.n_jobs
     if options.n_trials is not None:
         n_runners = max(1, min(n_runners, options.n_trials))
-    try:
-        await settle(session)
-        with Underway(run, options), terminate_on_loop(run):
-            await _run_group(run, n_runners)
-    finally:
+    async with terminate_on_loop(run):
+        try:
+            await settle(session)
+            with Underway(run, options):
+                await _run_group(run, n_runners)
+        except BaseException:
+            await finish_rest(run)
+            if run.error is not None:
+                say_dropped(run.error)
+            raise
         await finish_rest(run)
     if run.error is not None:
         raise run.error

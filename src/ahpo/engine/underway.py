@@ -54,6 +54,7 @@ class Underway:
         self._run.session.run = self._run
 
     def __exit__(self, *exc_info: object) -> None:
-        self._run.session.run = None
+        if self._run.session.run is self._run:  # or it was left behind, and another one runs
+            self._run.session.run = None
         if self._run.progress is not None:
             self._run.progress.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,7 +113,7 @@ class InMemoryStorage(Storage):
         self, study_name: str | None, directions: Sequence[StudyDirection]
     ) -> StudyStore:
         with self._lock:
-            name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
+            name = _new_name() if study_name is None else study_name
             if name in self._stores:
                 raise DuplicatedStudyError(
                     f"The storage has a study with the name '{name}' already: choose another name, "
@@ -143,3 +142,9 @@ class InMemoryStorage(Storage):
     async def study_names(self) -> list[str]:
         with self._lock:
             return list(self._stores)
+
+
+def _new_name() -> str:
+    import uuid  # only the nameless need it
+
+    return f"no-name-{uuid.uuid4()}"

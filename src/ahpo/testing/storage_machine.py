@@ -268,9 +268,7 @@ class StorageMachine(RuleBasedStateMachine):
                 self._ended([handle], name, end)
             self._flush(handle, name)
 
-    def _record(
-        self, handle: int, name: str, number: int, things: list[tuple[type, Any]]
-    ) -> None:
+    def _record(self, handle: int, name: str, number: int, things: list[tuple[type, Any]]) -> None:
         trial, store = self.studies[name].trials[number], self.stores[handle, name]
         for kind, what in things:
             written = _written(kind, what)

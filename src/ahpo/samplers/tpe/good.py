@@ -199,7 +199,11 @@ class GoodMixture:
         return space.snap(unit, index)
 
     def _draw_from_tables(self, index: Ints, picked: Ints, uniforms: Floats) -> None:
-        sums = self._sums[picked] if picked.ndim == 1 else self._sums[picked, np.arange(index.shape[1])]
+        sums = (
+            self._sums[picked]
+            if picked.ndim == 1
+            else self._sums[picked, np.arange(index.shape[1])]
+        )
         np.add.reduce(sums <= uniforms[:, :, None], axis=2, out=index)
         # Sums that are rounded down may end below the uniform.
         np.minimum(index, self._space.counts[: index.shape[1]] - 1, out=index)

@@ -121,7 +121,9 @@ def log_rest_singly(
         total[:, : space.smooth] = _log_smooth(space, candidates, unit, scaled, bandwidth)
     if len(space.counts):
         index = np.concatenate((rows.index[:, :n], pending.index), axis=1)
-        mass = _mass_of_indexed(space, candidates.index, index, weights, bandwidth, n_kernels, kernels)
+        mass = _mass_of_indexed(
+            space, candidates.index, index, weights, bandwidth, n_kernels, kernels
+        )
         np.log(np.maximum(mass, LEAST_MASS), out=total[:, space.smooth :])
     return np.logaddexp(total, log_prior, out=total)
 
