@@ -130,15 +130,6 @@ def when_a_sampler_samples_jointly(o: Any) -> Any:
     return at_ask
 
 
-@differs("A sampler must stay inside its distribution", 99.5, "ValueError")
-def a_sampler_that_leaves_the_range(o: Any) -> Any:
-    class Sampler(type(golden_sampler(o))):  # type: ignore[misc]
-        def sample_independent(self, *args: Any) -> Any:
-            return 99.5
-
-    return o.create_study(sampler=Sampler()).ask().suggest_float("x", 0, 1)
-
-
 @differs("Ranges without an end can not be sampled", "OverflowError", "ValueError")
 def a_range_without_an_end(o: Any) -> Any:
     return o.create_study().ask().suggest_float("x", 0, float("inf"))
@@ -245,27 +236,6 @@ def leaving_by_exit(o: Any) -> Any:
     with pytest.raises(SystemExit):
         study.optimize(objective, n_trials=1)
     return study.trials[0].state.name
-
-
-@differs("One optimize of a study at a time", "fine", "RuntimeError")
-def optimize_from_another_thread(o: Any) -> Any:
-    study = o.create_study()
-    found: list[str] = []
-
-    def objective(trial: Any) -> float:
-        if trial.number == 0:
-            found.extend(errors_of(lambda: None))
-            other = threading.Thread(
-                target=lambda: found.extend(
-                    errors_of(lambda: study.optimize(lambda trial: 1.0, n_trials=1))
-                )
-            )
-            other.start()
-            other.join()
-        return 1.0
-
-    study.optimize(objective, n_trials=1)
-    return found[-1]
 
 
 @differs("Logging", True, False)

@@ -152,9 +152,11 @@ class LiveTrial(BaseTrial):
         external = sampler.sample_independent(self._session.reader, frozen, name, distribution)
         value = distribution.to_internal_repr(external)
         if not distribution._contains(value):
-            raise ValueError(
+            warnings.warn(
                 f"`sample_independent` of {sampler} returned {external!r} for {name!r}, which is "
-                f"not in {distribution}."
+                f"not in {distribution}: it is used all the same.",
+                UserWarning,
+                stacklevel=4,
             )
         return value
 

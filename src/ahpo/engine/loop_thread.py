@@ -15,7 +15,7 @@ from ahpo.engine.options import Options
 from ahpo.engine.run import Run
 
 if TYPE_CHECKING:
-    from ahpo.engine.session import CurrentRun, Session
+    from ahpo.engine.session import Session
 
 __all__ = ("optimize_in_loop_thread",)
 
@@ -33,23 +33,24 @@ def optimize_in_loop_thread(
     :param goes_on: the run that `optimize_inline` could not finish
     :returns: what it raised there
     """
-    thread = _LoopThread(lambda: optimize_on_loop(session, options, goes_on))
-    _wait(thread, session, gate)
+    begun: list[Run] = []
+    thread = _LoopThread(lambda: optimize_on_loop(session, options, goes_on, begun=begun.append))
+    _wait(thread, begun, gate)
     return thread.error
 
 
-def _wait(thread: _LoopThread, session: Session, gate: Gate) -> None:
+def _wait(thread: _LoopThread, begun: list[Run], gate: Gate) -> None:
     try:
         gate.open()
         thread.done.wait()
     except BaseException:
-        run = session.run
+        run = begun[0] if begun else None
         if run is not None:
             run.ended_by = gate.ended_by or run.ended_by
             run.budget.stop()
         thread.cancel()
-        if not _wait_for_end(thread, run, gate):
-            session.run = None
+        if not _wait_for_end(thread, run, gate) and run is not None:
+            run.session.runs.discard(run)
         raise
     finally:
         gate.close()
@@ -57,7 +58,7 @@ def _wait(thread: _LoopThread, session: Session, gate: Gate) -> None:
             thread.join()
 
 
-def _wait_for_end(thread: _LoopThread, run: CurrentRun | None, gate: Gate) -> bool:
+def _wait_for_end(thread: _LoopThread, run: Run | None, gate: Gate) -> bool:
     """Return whether the thread has ended, as it should; False if that takes for ever.
 
     One signal waits as long as it takes. After a second one, threads that do not end are left

@@ -54,12 +54,18 @@ def _caller(options: Options) -> Caller:
 
 
 async def optimize_on_loop(
-    session: Session, options: Options, goes_on: Run | None = None, notify: tuple[Notify, ...] = ()
+    session: Session,
+    options: Options,
+    goes_on: Run | None = None,
+    *,
+    notify: tuple[Notify, ...] = (),
+    begun: Callable[[Run], None] | None = None,
 ) -> None:
     """Run the trials on the running event loop, ``n_jobs`` at a time.
 
     :param goes_on: the run that `optimize_inline` could not finish
     :param notify: what to call with each finished trial before the callbacks
+    :param begun: what to call with the run before it starts
     """
     callbacks = tuple(_calls_back(session, callback) for callback in options.callbacks)
     run = new_run(session, options, _caller(options), place_of(session), (*notify, *callbacks))
@@ -67,6 +73,8 @@ async def optimize_on_loop(
         run.budget, run.carried = goes_on.budget, goes_on.carried
         run.unfinished = goes_on.unfinished
         run.caller = CoroutineCaller(options.objective, Watch())
+    if begun is not None:
+        begun(run)
     n_runners = options.n_jobs
     if options.n_trials is not None:
         n_runners = max(1, min(n_runners, options.n_trials))

@@ -88,12 +88,13 @@ class StudyFace(BaseStudy):
 
         :raises RuntimeError: if the study is not being optimized
         """
-        run = self._session.run
-        if run is None:
+        runs = tuple(self._session.runs)
+        if not runs:
             raise RuntimeError(
                 "`Study.stop` is supposed to be invoked inside an objective function or a callback."
             )
-        run.budget.stop()
+        for run in runs:
+            run.budget.stop()
 
     def __repr__(self) -> str:
         history = self._read()

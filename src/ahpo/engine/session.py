@@ -58,12 +58,17 @@ class Session:
         self._pruner = pruner
         self.clock: Clock = SystemClock() if clock is None else clock
         self._begin()
+        if self.array_sampler is not None and self.array_sampler.stream.seed is None:
+            # Draws belong to trial numbers: unseeded, a sampler that several studies share would
+            # give all of them the same trials.
+            self.array_sampler.reseed_rng()
 
     def _begin(self) -> None:
         self.sampler = self._sampler
         self.pruner = self._pruner
         self.spaces = AskedSpaces(self.store.history)
-        self.run: CurrentRun | None = None  # the `optimize` that is under way
+        # The `optimize`s under way: as a rule one, but several threads or tasks may each run one.
+        self.runs: set[CurrentRun] = set()
         self.faces: dict[str, Any] = {}
         # Where the engine works on each event loop.
         self.places: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -121,7 +126,7 @@ class Session:
             "_may_be_exhausted",
             "_proposes",
             "spaces",
-            "run",
+            "runs",
             "faces",
             "places",
             "leaving",

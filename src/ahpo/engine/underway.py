@@ -1,7 +1,8 @@
-"""The beginning and the end of a run: one at a time for each open study."""
+"""The beginning and the end of a run."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from ahpo.engine.caller import Caller
@@ -39,22 +40,31 @@ def new_run(
     )
 
 
+# The sessions whose objective or callback we are in. Several threads and tasks may each optimize a
+# study at the same time; what one of them calls, in threads and tasks of its own too, may not.
+_within: ContextVar[tuple[Session, ...]] = ContextVar("ahpo_optimizing", default=())
+
+
 class Underway:
-    """Mark the session as running; one run at a time."""
+    """Mark a run as under way in its session, and refuse one inside another of the same study."""
 
     def __init__(self, run: Run, options: Options) -> None:
         self._run = run
         self._options = options
+        self._token: Token[tuple[Session, ...]] | None = None
 
     def __enter__(self) -> None:
-        if self._run.session.run is not None:
+        session, outer = self._run.session, _within.get()
+        if session in outer:
             raise RuntimeError("Nested invocation of `Study.optimize` method isn't allowed.")
         if self._options.show_progress_bar:
             self._run.progress = Progress(self._options.n_trials, self._options.timeout)
-        self._run.session.run = self._run
+        self._token = _within.set((*outer, session))
+        session.runs.add(self._run)
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._run.session.run is self._run:  # or it was left behind, and another one runs
-            self._run.session.run = None
+        assert self._token is not None
+        _within.reset(self._token)
+        self._run.session.runs.discard(self._run)
         if self._run.progress is not None:
             self._run.progress.close()
