@@ -32,7 +32,6 @@ SCENARIOS = {
     "ctrl-c three times": (INT, INT, INT),
 }
 N_JOBS = 3
-LEAVE = 0.05  # what an objective takes to clean up: the second signal comes meanwhile
 
 
 class Signaller:
@@ -66,7 +65,7 @@ def plain(signaller: Signaller) -> Callable[[Any], float]:
                 trial.report(step, step)
                 time.sleep(0.001)
         finally:
-            time.sleep(LEAVE)
+            signaller.sent.wait()  # it takes its time to clean up: a second signal comes meanwhile
         return 1.0
 
     return objective
@@ -81,14 +80,17 @@ def stuck(signaller: Signaller) -> Callable[[Any], float]:
     return objective
 
 
-def coroutine(signaller: Signaller) -> Callable[[Any], Any]:
+def coroutine(signaller: Signaller, after: asyncio.Event | None = None) -> Callable[[Any], Any]:
     async def objective(trial: Any) -> float:
         trial.suggest_float("x", 0, 1)
+        if after is not None:
+            await after.wait()
         try:
             signaller.running()
             await asyncio.sleep(3600)
         finally:
-            await asyncio.sleep(LEAVE)
+            while not signaller.sent.is_set():
+                await asyncio.sleep(0.001)
         return 1.0
 
     return objective
@@ -159,10 +161,14 @@ def two_studies(study: ahpo.Study, signaller: Signaller) -> None:
         return 0.0
 
     async def main() -> None:
-        await asyncio.gather(
-            _async(other).optimize(quick, n_trials=1),  # ends first, and takes no handler along
-            _async(study).optimize(coroutine(signaller), n_jobs=N_JOBS),
-        )
+        ended = asyncio.Event()
+
+        async def ends_first() -> None:  # and leaves the other one its handler
+            await _async(other).optimize(quick, n_trials=1)
+            ended.set()
+
+        optimizing = _async(study).optimize(coroutine(signaller, ended), n_jobs=N_JOBS)
+        await asyncio.gather(ends_first(), optimizing)
 
     asyncio.run(main())
 

@@ -48,8 +48,8 @@ def long_study(n_trials: int, seed: int) -> list[Fact]:
         for name in ("c", "x") if rng.random() < odd else ("x", "n", "lr"):
             high = float(rng.randint(1, ranges))
             facts.append(ParamSet(number, name, rng.random(), FloatDistribution(0.0, high)))
-        for step in rng.sample(range(100), rng.randrange(4)):
-            facts.append(ValueReported(number, step, rng.random()))
+        steps = rng.sample(range(100), rng.randrange(4))
+        facts += [ValueReported(number, step, rng.random()) for step in steps]
         while going and rng.random() < ending:
             ended = going.pop(rng.randrange(len(going)))
             state = rng.choice([TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL])

@@ -149,9 +149,7 @@ def test_owner_may_write_at_any_moment_of_a_read(what: str, facts: list[Fact]) -
 def _possible(result: Any, allowed: list[Any]) -> bool:
     # What a read says of two trials in turn may be of two moments.
     if isinstance(result, list) and all(len(one) == len(result) for one in allowed):
-        return all(
-            any(part == one[place] for one in allowed) for place, part in enumerate(result)
-        )
+        return all(any(part == one[place] for one in allowed) for place, part in enumerate(result))
     return result in allowed
 
 

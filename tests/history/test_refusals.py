@@ -54,9 +54,8 @@ def test_state_changes_as_the_table_says_and_not_otherwise(
         history.apply(becoming(new))
         assert history.state(0) is new
     else:
-        refused(
-            history, becoming(new), "UpdateFinishedTrialError" if old.is_finished() else "ValueError"
-        )
+        error = "UpdateFinishedTrialError" if old.is_finished() else "ValueError"
+        refused(history, becoming(new), error)
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,13 @@ def values_of(distribution: BaseDistribution, most: int) -> list[Any]:
     """Return some of the values of a distribution, evenly spread."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    low, high = distribution.low, distribution.high
     if isinstance(distribution, IntDistribution):
-        return list(range(low, high + 1, distribution.step))[:most]
+        return list(range(distribution.low, distribution.high + 1, distribution.step))[:most]
+    assert isinstance(distribution, FloatDistribution)
+    low, high = distribution.low, distribution.high
     assert distribution.step is not None or low == high
     cells = round((high - low) / (distribution.step or 1.0)) + 1
-    return [low + k * (distribution.step or 0.0) for k in range(min(cells, most))]
+    return [min(low + k * (distribution.step or 0.0), high) for k in range(min(cells, most))]
 
 
 class TestGridSampler(SamplerTests):

@@ -103,7 +103,7 @@ class ReplicatedStore(StudyStore):
             try:
                 self._log.append(fact)
             except UpdateFinishedTrialError:
-                self._late.append(fact[0])
+                self._late.append(int(fact[0]))
         self._pending = []
         try:
             for fact in more:

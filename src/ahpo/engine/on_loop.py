@@ -81,6 +81,8 @@ async def optimize_on_loop(
     async with terminate_on_loop(run):
         try:
             await settle(session)
+            if session.warms_up is not None:
+                await unbroken(anyio.to_thread.run_sync(session.warms_up))
             with Underway(run, options):
                 await _run_group(run, n_runners)
         except BaseException:

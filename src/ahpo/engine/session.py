@@ -36,6 +36,11 @@ class CurrentRun(Protocol):
     unfinished: set[int]
 
 
+def _has_own(sampler: ArraySampler, *hooks: str) -> bool:
+    """Tell whether a sampler does anything in one of the hooks."""
+    return any(getattr(type(sampler), hook) is not getattr(ArraySampler, hook) for hook in hooks)
+
+
 class Session:
     """Hold one open study with its sampler and pruner.
 
@@ -89,22 +94,12 @@ class Session:
     def sampler(self, sampler: BaseSampler) -> None:
         self._sampler = sampler
         # What kind it is, and which hooks it has, is asked for many times in each trial.
-        self.array_sampler = sampler if isinstance(sampler, ArraySampler) else None
-        kind = type(sampler)
-        self._learns = self.array_sampler is None or (
-            kind.observe is not ArraySampler.observe  # type: ignore[attr-defined]
-            or kind.after_trial is not ArraySampler.after_trial
-        )
-        self._prepares = self.array_sampler is not None and (
-            kind.prepare is not ArraySampler.prepare  # type: ignore[attr-defined]
-        )
-        self._proposes = self.array_sampler is None or (
-            kind.propose is not ArraySampler.propose  # type: ignore[attr-defined]
-            or kind.relative_space is not ArraySampler.relative_space  # type: ignore[attr-defined]
-        )
-        self._may_be_exhausted = self.array_sampler is not None and (
-            kind.exhausted is not ArraySampler.exhausted  # type: ignore[attr-defined]
-        )
+        arrays = self.array_sampler = sampler if isinstance(sampler, ArraySampler) else None
+        self._learns = arrays is None or _has_own(arrays, "observe", "after_trial")
+        self._prepares = arrays is not None and _has_own(arrays, "prepare")
+        self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
+        self._may_be_exhausted = arrays is not None and _has_own(arrays, "exhausted")
+        self.warms_up = arrays.warm_up if arrays and _has_own(arrays, "warm_up") else None
 
     @property
     def pruner(self) -> BasePruner:
@@ -125,6 +120,7 @@ class Session:
             "_prepares",
             "_may_be_exhausted",
             "_proposes",
+            "warms_up",
             "spaces",
             "runs",
             "faces",

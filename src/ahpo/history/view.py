@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -95,6 +96,19 @@ class View:
         if column is None:
             return np.full(self.n, np.nan)
         return self._column(column.values.rows(self._end))
+
+    def point(self, row: int, names: Iterable[str]) -> list[float]:
+        """Return parameters of one row in internal representation, NaN where it lacks one."""
+        at = row if self._rows is None else int(self._rows[row])
+        columns = self._history.table.columns
+        values: list[float] = []
+        for name in names:
+            column = columns.get(name)
+            if column is None or at >= len(column.values.data):
+                values.append(math.nan)
+            else:
+                values.append(float(column.values.data[at]))
+        return values
 
     def layouts(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
         """Return which parameters each row has: (n,) indices into a list of tuples of names."""

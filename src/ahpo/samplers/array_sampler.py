@@ -58,6 +58,12 @@ class ArraySampler(BaseSampler):
         space = self.relative_space(view)
         return self.propose_within(view, number, space) if space else {}
 
+    def warm_up(self) -> None:
+        """Do what takes long the first time, imports above all; by default there is nothing.
+
+        An event loop calls it in a thread before the first trial, so that no trial holds it up.
+        """
+
     def prepare(self, view: View, number: int) -> dict[str, Any] | None:
         """Return system attributes to record on the trial at ask; None if there are none."""
         return None

@@ -8,9 +8,16 @@ from __future__ import annotations
 import pytest
 
 # Before they are imported: then a failed assertion shows the values that it compared.
-_SUITES = ("pruners", "samplers", "storage_cancelling", "storage_facts", "storage_machine")
-_SUITES += ("storage_studies", "storage_trials")
-pytest.register_assert_rewrite(*(f"ahpo.testing.{suite}" for suite in _SUITES))
+pytest.register_assert_rewrite(
+    "ahpo.testing.problems",
+    "ahpo.testing.pruners",
+    "ahpo.testing.samplers",
+    "ahpo.testing.storage_cancelling",
+    "ahpo.testing.storage_facts",
+    "ahpo.testing.storage_machine",
+    "ahpo.testing.storage_studies",
+    "ahpo.testing.storage_trials",
+)
 
 from ahpo.testing.pruners import PrunerTests  # noqa: E402
 from ahpo.testing.samplers import SamplerTests  # noqa: E402

@@ -15,7 +15,16 @@ from ahpo.distributions import (
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 
-__all__ = ("attributes", "keys", "params", "records", "reported", "seconds", "told_values")
+__all__ = (
+    "attributes",
+    "keys",
+    "params",
+    "records",
+    "reported",
+    "seconds",
+    "told",
+    "told_values",
+)
 
 # Each parameter keeps its kind, as it must; the range of "x" and "n" differs from trial to trial.
 _X = [FloatDistribution(0.0, high) for high in (1.0, 2.0, 1e9)]

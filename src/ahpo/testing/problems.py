@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ahpo.distributions import (
     BaseDistribution,
+    CategoricalChoiceType,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -30,6 +31,7 @@ __all__ = (
     "distributions_drawn",
     "flat",
     "loss",
+    "negative",
     "new_study",
     "params_of",
     "quietly",
@@ -127,6 +129,11 @@ def flat(space: Space) -> Problem:
     return Problem(space, objective)
 
 
+def negative(problem: Problem) -> Problem:
+    """Return the problem with the negative objective."""
+    return Problem(problem.space, lambda trial: -problem.objective(trial))
+
+
 def _conditional() -> Problem:
     space: Space = {
         "kind": CategoricalDistribution(("forest", "net", "none")),
@@ -180,7 +187,7 @@ def _ints(draw: st.DrawFn, finite: bool, log: bool) -> IntDistribution:
 
 def distributions_drawn(finite: bool) -> st.SearchStrategy[BaseDistribution]:
     """Return a strategy for distributions of any kind, of few values if ``finite``."""
-    choices = st.lists(
+    choices: st.SearchStrategy[list[CategoricalChoiceType]] = st.lists(
         st.none() | st.booleans() | st.sampled_from([7, 0.5, "a", "b"]),
         min_size=1,
         max_size=5,

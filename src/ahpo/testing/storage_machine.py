@@ -26,8 +26,17 @@ from ahpo.history.facts import (
 from ahpo.history.records import FinishedTrial
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.protocol import Storage, StudyStore
-from ahpo.testing import drawn
 from ahpo.testing.cancelling import attempt
+from ahpo.testing.drawn import (
+    attributes,
+    keys,
+    params,
+    records,
+    reported,
+    seconds,
+    told,
+    told_values,
+)
 from ahpo.testing.plain_study import PlainStudy, Written
 from ahpo.testing.storage_handles import Connect, opened
 
@@ -44,11 +53,11 @@ _directions = st.lists(
 )
 _final = st.sampled_from([TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL])
 _things: st.SearchStrategy[Any] = st.one_of(
-    st.tuples(st.just(ParamSet), drawn.params),
-    st.tuples(st.just(ValueReported), st.tuples(st.integers(0, 9), drawn.reported)),
-    st.tuples(st.just(UserAttrSet), st.tuples(drawn.keys, drawn.attributes)),
-    st.tuples(st.just(SystemAttrSet), st.tuples(drawn.keys, drawn.attributes)),
-    st.tuples(st.just(ConstraintSet), st.tuples(drawn.keys, drawn.told)),
+    st.tuples(st.just(ParamSet), params),
+    st.tuples(st.just(ValueReported), st.tuples(st.integers(0, 9), reported)),
+    st.tuples(st.just(UserAttrSet), st.tuples(keys, attributes)),
+    st.tuples(st.just(SystemAttrSet), st.tuples(keys, attributes)),
+    st.tuples(st.just(ConstraintSet), st.tuples(keys, told)),
 )
 
 
@@ -98,7 +107,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the event loop of the machine."""
-        return self.runner.run(coroutine)
+        return self.runner.get_loop().run_until_complete(coroutine)
 
     def teardown(self) -> None:
         """Close all handles and the event loop."""
@@ -156,7 +165,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.wait(self.handles[handle].aclose())
         self.handles[handle] = self.wait(opened(self.connect))
 
-    @rule(handle=_handles, pick=_picks, user=st.booleans(), key=drawn.keys, value=drawn.attributes)
+    @rule(handle=_handles, pick=_picks, user=st.booleans(), key=keys, value=attributes)
     def set_study_attribute(self, handle: int, pick: int, user: bool, key: str, value: Any) -> None:
         """Set an attribute of a study, and flush."""
         name, store = self._store(handle, pick)
@@ -167,14 +176,12 @@ class StorageMachine(RuleBasedStateMachine):
 
     # -- trials -----------------------------------------------------------------------------
 
-    @rule(handle=_handles, pick=_picks, at=drawn.seconds)
+    @rule(handle=_handles, pick=_picks, at=seconds)
     def start(self, handle: int, pick: int, at: int) -> None:
         """Start one trial."""
         self._start(pick, at, [handle])
 
-    @rule(
-        pick=_picks, at=drawn.seconds, handles=st.lists(_handles, min_size=2, max_size=2 * _HANDLES)
-    )
+    @rule(pick=_picks, at=seconds, handles=st.lists(_handles, min_size=2, max_size=2 * _HANDLES))
     def start_at_once(self, pick: int, at: int, handles: list[int]) -> None:
         """Start several trials at the same time."""
         self._start(pick, at, handles)
@@ -201,7 +208,7 @@ class StorageMachine(RuleBasedStateMachine):
         """Add some trials."""
         name, store = self._store(handle, pick)
         study = self.studies[name]
-        batch = data.draw(st.lists(drawn.records(len(study.directions)), max_size=3))
+        batch = data.draw(st.lists(records(len(study.directions)), max_size=3))
         numbers = self.wait(store.create(batch))
         first = len(study.trials)
         assert numbers == list(range(first, first + len(batch)))
@@ -212,7 +219,7 @@ class StorageMachine(RuleBasedStateMachine):
     def create_what_does_not_fit(self, handle: int, pick: int, data: st.DataObject) -> None:
         """Add some trials two of which contradict each other; none is added."""
         name, store = self._store(handle, pick)
-        good = data.draw(drawn.records(len(self.studies[name].directions)))
+        good = data.draw(records(len(self.studies[name].directions)))
         kinds = [IntDistribution(0, 1), IntDistribution(1, 2, log=True)]
         bad = [good._replace(params={"odd": 1.0}, distributions={"odd": kind}) for kind in kinds]
         with _refused(ValueError):
@@ -328,8 +335,8 @@ class StorageMachine(RuleBasedStateMachine):
     def _end(self, name: str, number: int, data: st.DataObject) -> TrialFinished:
         state, values = data.draw(_final), None
         if state is TrialState.COMPLETE:
-            values = data.draw(drawn.told_values(len(self.studies[name].directions)))
-        return TrialFinished(number, state, values, data.draw(drawn.seconds))
+            values = data.draw(told_values(len(self.studies[name].directions)))
+        return TrialFinished(number, state, values, data.draw(seconds))
 
     def _finish(self, handles: list[int], name: str, end: TrialFinished) -> None:
         stores = [self.stores[handle, name] for handle in handles]
@@ -385,7 +392,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     # -- cancellation -----------------------------------------------------------------------
 
-    @rule(handle=_handles, pick=_picks, n=st.integers(1, 6), at=drawn.seconds)
+    @rule(handle=_handles, pick=_picks, n=st.integers(1, 6), at=seconds)
     def cancel_start(self, handle: int, pick: int, n: int, at: int) -> None:
         """Cancel the start of a trial somewhere: it starts one trial, or none."""
         name, store = self._store(handle, pick)
@@ -404,8 +411,8 @@ class StorageMachine(RuleBasedStateMachine):
         """Cancel the adding of trials somewhere: all are added, or none."""
         name, store = self._store(handle, pick)
         study = self.studies[name]
-        record = drawn.records(len(study.directions))
-        batch: list[FinishedTrial] = data.draw(st.lists(record, min_size=2, max_size=3))
+        drawn = records(len(study.directions))
+        batch: list[FinishedTrial] = data.draw(st.lists(drawn, min_size=2, max_size=3))
         cancelled = self.wait(attempt(store.create(batch), n)).cancelled
         if not cancelled or self._observed(name).history.n_trials > len(study.trials):
             for trial in batch:
@@ -416,7 +423,7 @@ class StorageMachine(RuleBasedStateMachine):
         """Cancel a refresh somewhere: the next one makes up for it."""
         name, store = self._store(handle, pick)
         self.wait(attempt(store.refresh(), n))
-        self.refresh(handle, pick)
+        self._refresh(handle, name)
 
     # -- what must hold ---------------------------------------------------------------------
 
@@ -428,8 +435,9 @@ class StorageMachine(RuleBasedStateMachine):
         assert self.wait(self.handles[_OBSERVER].study_names()) == list(self.studies)
         identifiers: set[int] = set()
         for name, study in self.studies.items():
-            history = self._observed(name).history
-            self._compare(name, self._observed(name), None)
+            store = self._observed(name)
+            history = store.history
+            self._compare(name, store, None)
             found = [history.record(number) for number in range(history.n_trials)]
             assert [record.number for record in found] == list(range(len(found)))
             trial_ids = [record.trial_id for record in found]

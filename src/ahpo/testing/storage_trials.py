@@ -173,7 +173,7 @@ class TrialTests(WithHandles):
         await store.create([complete(params={"x": 0.5}, distributions={"x": _FLOAT})])
         before = await trials(await another())
         for one in (store, await (await another()).open_study("study")):
-            with pytest.raises(ValueError, match="must|has 2 values"):
+            with pytest.raises(ValueError, match=r"must|has 2 values"):
                 await one.create(batch)
             assert one.history.n_trials == 1
             assert set(one.history.known_distributions) == {"x"}

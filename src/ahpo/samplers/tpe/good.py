@@ -143,7 +143,7 @@ class GoodMixture:
     def _set_tables(
         self, center: Floats, inverse: Floats, index: Ints, same: Floats, other: Floats
     ) -> None:
-        """Set the masses of values at kernels: their sums (K, dt, c), and logarithms (t, K)."""
+        """Set the masses of values at kernels: their sums, by which they are drawn, and logarithms."""
         space = self._space
         counts = space.counts[: space.n_tables]
         numbers, n = space.n_number_tables, index.shape[1]
@@ -158,10 +158,15 @@ class GoodMixture:
             chosen = index[numbers : space.n_tables].T
             places = np.arange(space.n_tables - numbers)
             part[np.arange(n)[:, None], places, chosen] = same[numbers : space.n_tables]
-        self._sums = tables.cumsum(axis=2)
-        self._tables = np.log(np.maximum(tables, LEAST_MASS))
+        # One ascending sequence: that of each table begins where the one before it ends.
+        sums = tables.cumsum(axis=2).reshape(-1, most)
+        sums += np.arange(len(sums))[:, None]
+        self._sums = sums.ravel()
+        values = tables.reshape(n + 1, -1).take(space.value_at, axis=1)
+        logs = np.log(np.maximum(values, LEAST_MASS, out=values), out=values)
         first = space.plain + 1
-        self._factors[first : first + len(space.table_of)] = self._tables[:, space.is_value].T
+        self._table_logs = self._factors[first : first + len(space.table_of)]
+        self._table_logs[:] = logs.T
 
     def draw(self, rng: np.random.Generator, m: int, jointly: bool) -> Candidates:
         """Draw ``m`` candidates: each from one kernel, or each parameter from its own."""
@@ -199,14 +204,14 @@ class GoodMixture:
         return space.snap(unit, index)
 
     def _draw_from_tables(self, index: Ints, picked: Ints, uniforms: Floats) -> None:
-        sums = (
-            self._sums[picked]
-            if picked.ndim == 1
-            else self._sums[picked, np.arange(index.shape[1])]
-        )
-        np.add.reduce(sums <= uniforms[:, :, None], axis=2, out=index)
-        # Sums that are rounded down may end below the uniform.
-        np.minimum(index, self._space.counts[: index.shape[1]] - 1, out=index)
+        dt = index.shape[1]
+        table = (picked[:, None] if picked.ndim == 1 else picked) * dt + np.arange(dt)
+        found = self._sums.searchsorted(uniforms + table, side="right")
+        table *= self._space.centers.shape[1]
+        found -= table
+        # Sums are rounded: they may end below the uniform, or begin above it.
+        np.maximum(found, 0, out=found)
+        np.minimum(found, self._space.counts[:dt] - 1, out=index)
 
     def _draw_wide(self, axis: int, picked: Ints, uniforms: Floats) -> Ints:
         # A kernel's table is a uniform one with the chance `anyway`, else the trial's own choice.
@@ -250,9 +255,8 @@ class GoodMixture:
             terms[:, :, d:ds] = self._log_graded(candidates)
         terms[:, :, :ds] += self._log_scale.T
         if space.n_tables:
-            places = np.arange(space.n_tables)
-            chosen = self._tables[:, places, candidates.index[:, : space.n_tables]]
-            terms[:, :, ds : ds + space.n_tables] = chosen.transpose(1, 0, 2)
+            chosen = self._table_logs[candidates.index[:, : space.n_tables] + space.first]
+            terms[:, :, ds : ds + space.n_tables] = chosen.transpose(0, 2, 1)
         for axis in range(space.n_tables, len(space.counts)):
             terms[:, :, ds + axis] = self._log_wide(axis, candidates)
         return terms

@@ -94,9 +94,9 @@ def _bounded(bandwidth: float, n: int, kernels: Kernels) -> float:
     return min(max(bandwidth, kernels.smallest_bandwidth(n + 1)), 1.0)
 
 
-def rounded(n: int) -> int:
-    """Return ``n`` cut to its five leading bits, so that what depends on it changes rarely."""
-    cut = max(n.bit_length() - 5, 0)
+def rounded(n: int, bits: int) -> int:
+    """Return ``n`` cut to its leading bits, so that what depends on it changes rarely."""
+    cut = max(n.bit_length() - bits, 0)
     return max(n >> cut << cut, 1)
 
 

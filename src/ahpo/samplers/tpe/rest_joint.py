@@ -69,7 +69,8 @@ def _new_epoch(space: UnitSpace, n_kernels: int, kernels: Kernels) -> _Epoch:
     logs = np.empty((0, 0), np.float32)
     if space.n_tables:
         tables = shared_tables(space, bandwidth, n_kernels + 1, kernels)
-        logs = np.log(np.maximum(tables, LEAST_MASS))[space.is_value].astype(np.float32)
+        tables = tables.reshape(-1, tables.shape[2])[space.value_at]
+        logs = np.log(np.maximum(tables, LEAST_MASS)).astype(np.float32)
     bias = 0.5 * float(np.log(precision).sum())
     return _Epoch(space, n_kernels, kernels, bandwidth, precision, bias, logs)
 
@@ -215,7 +216,7 @@ def log_rest_jointly(
     space = rows.space
     p = pending.unit.shape[1]
     n = len(weights) - p
-    epoch, _, columns = _factors_of(rows, cache, rounded(n_kernels), kernels)
+    epoch, _, columns = _factors_of(rows, cache, rounded(n_kernels, 4), kernels)
     common = points.squares @ (-0.5 * epoch.precision)
     if space.smooth > space.plain:
         common += _describe_graded(epoch, points)

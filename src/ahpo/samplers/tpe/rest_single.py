@@ -109,7 +109,7 @@ def log_rest_singly(
     log_prior = log_prior + kernels.log_prior_weight
     if n_kernels == 0:
         return log_prior
-    bandwidth = single_bandwidth(rounded(n_kernels), kernels)
+    bandwidth = single_bandwidth(rounded(n_kernels, 5), kernels)
     total = np.empty_like(log_prior)
     if space.smooth:
         factors = _factors_of(rows, cache, bandwidth)

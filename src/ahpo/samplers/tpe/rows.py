@@ -77,7 +77,7 @@ def _extended(rows: UnitRows, view: View) -> UnitRows:
         # The common case: a single trial costs less without arrays.
         point = None
         if view.states[start] != _FAIL:
-            point = space.encode_point([float(view.column(name)[start]) for name in space.names])
+            point = space.encode_point(view.point(start, space.names))
         usable[start] = point is not None
         if point is not None:
             unit[:, start], index[:, start] = point

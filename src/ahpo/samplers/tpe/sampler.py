@@ -11,7 +11,7 @@ Ozaki et al. 2020 and 2022 (several objectives), Watanabe 2023, arXiv:2304.11127
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,6 +158,10 @@ class TPESampler(ArraySampler):
             "gamma": hyperopt_default_gamma,
             "weights": default_weights,
         }
+
+    def warm_up(self) -> None:
+        """Import what the densities need."""
+        import scipy.special  # noqa: F401
 
     def relative_space(self, view: View) -> dict[str, BaseDistribution]:
         """Return what is sampled at ask: what all trials have, or with ``group`` what any has."""

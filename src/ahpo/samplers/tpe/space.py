@@ -108,8 +108,8 @@ class UnitSpace:
     ``cell_width``: (dp,), 0 for continuous parameters; ``stepped``: whether any is not.
 
     The t values of all tables, one table after the other: ``first``: (dt,), where each table
-    begins; ``table_of``: (t,), the table of each value; ``is_value``: (dt, c), which of c places
-    are values, c being the largest count.
+    begins; ``table_of``: (t,), the table of each value; ``value_at``: (t,), where each value is in
+    a flat array (dt, c), c being the largest count.
 
     :param space: ``{name: distribution}``, all of them `learnable`.
     """
@@ -151,7 +151,7 @@ class UnitSpace:
         # The values of all tables, one table after the other.
         of_tables = self.counts[: self.n_tables]
         self.first = np.cumsum(of_tables) - of_tables
-        self.is_value = np.arange(self.centers.shape[1]) < of_tables[:, None]
+        self.value_at = np.flatnonzero(np.arange(self.centers.shape[1]) < of_tables[:, None])
         self.table_of = np.repeat(np.arange(self.n_tables), of_tables)
 
     def _set_tables(self, axes: list[_Axis]) -> None:
