@@ -42,11 +42,13 @@ class Signaller:
         self._missing = n_running
         self._lock = threading.Lock()
         self.sent = threading.Event()
+        self.sending = False
 
     def running(self) -> None:
         with self._lock:
             self._missing -= 1
             if self._missing == 0:
+                self.sending = True
                 threading.Thread(target=self._send, name="signaller").start()
 
     def _send(self) -> None:
@@ -90,7 +92,9 @@ def coroutine(signaller: Signaller, after: asyncio.Event | None = None) -> Calla
             await asyncio.sleep(3600)
         finally:
             while not signaller.sent.is_set():
-                await asyncio.sleep(0.001)
+                # Mostly idle: KeyboardInterrupt, when asyncio raises it for a second Ctrl-C between
+                # two lines of the loop's own code, may lose what the loop was about to do.
+                await asyncio.sleep(0.05)
         return 1.0
 
     return objective
@@ -207,7 +211,7 @@ def run(way: str, scenario: str) -> dict[str, Any]:
         run_study(study, signaller)
     except BaseException as error:
         raised = error
-    while not signaller.sent.is_set():  # a second signal may still come: it meets nobody here
+    while signaller.sending and not signaller.sent.is_set():  # a second signal may still come: it meets nobody here
         try:
             signaller.sent.wait()
             time.sleep(0.05)

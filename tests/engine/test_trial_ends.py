@@ -65,7 +65,7 @@ def goes_on(way: Way) -> Iterator[Callable[..., Any]]:
     yield run_one
     [(session, n_objectives)] = checked
     study = sync_study(session)
-    assert session.run is None
+    assert not session.runs
     assert len(study.trials) == 1
     assert_clean(study)
     way(session, lambda trial: [fine(trial)] * n_objectives, n_trials=3, n_jobs=2)

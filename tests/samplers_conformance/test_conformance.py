@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ahpo.distributions import (
@@ -14,6 +15,7 @@ from ahpo.distributions import (
     IntDistribution,
 )
 from ahpo.exceptions import ExperimentalWarning
+from ahpo.history.base_study import BaseStudy
 from ahpo.samplers import (
     BaseSampler,
     BruteForceSampler,
@@ -22,7 +24,9 @@ from ahpo.samplers import (
     RandomSampler,
     TPESampler,
 )
+from ahpo.states import TrialState
 from ahpo.testing.samplers import SamplerTests
+from ahpo.trials import FrozenTrial
 
 Space = dict[str, BaseDistribution]
 
@@ -103,3 +107,59 @@ class TestGroupTPESampler(SamplerTests):
     def make(self, seed: int, space: Space) -> BaseSampler:
         with pytest.warns(ExperimentalWarning):
             return TPESampler(seed=seed, n_startup_trials=4, multivariate=True, group=True)
+
+
+class Mutation(BaseSampler):
+    """Be a sampler that a user wrote: take the best trial, and change half of its parameters."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.RandomState(seed)
+        self._fresh = RandomSampler(seed=seed)
+
+    def infer_relative_search_space(self, study: BaseStudy, trial: FrozenTrial) -> Space:
+        best = self._best(study)
+        return {} if best is None else dict(best.distributions)
+
+    def sample_relative(
+        self, study: BaseStudy, trial: FrozenTrial, search_space: Space
+    ) -> dict[str, Any]:
+        best = self._best(study)
+        if best is None:
+            return {}
+        kept = (name for name in search_space if self._rng.random_sample() < 0.5)
+        return {name: best.params[name] for name in kept}
+
+    def sample_independent(
+        self,
+        study: BaseStudy,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._fresh.sample_independent(study, trial, param_name, param_distribution)
+
+    @staticmethod
+    def _best(study: BaseStudy) -> FrozenTrial | None:
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = -1 if study.direction.name == "MAXIMIZE" else 1
+        return min(trials, key=lambda t: (sign * (t.value or 0.0), t.number), default=None)
+
+    def reseed_rng(self) -> None:
+        self._rng = np.random.RandomState()
+
+
+class TestSamplerOfAUser(SamplerTests):
+    is_pure = False
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return Mutation(seed)
+
+
+class TestPartialFixedSamplerOfAUser(SamplerTests):
+    is_pure = False
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
+        return PartialFixedSampler(fixed, Mutation(seed))

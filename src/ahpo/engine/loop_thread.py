@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ("optimize_in_loop_thread",)
 
-# Once interrupted, how often to look whether it has ended, and how long threads that do not end are
+# How long a signal may go unnoticed. Once interrupted, how often to look whether it has ended, and how long threads that do not end are
 # waited for after a second signal.
+_ALERT = 0.2
 _LOOK = 0.02
 _PATIENCE = 5.0
 
@@ -42,7 +43,10 @@ def optimize_in_loop_thread(
 def _wait(thread: _LoopThread, begun: list[Run], gate: Gate) -> None:
     try:
         gate.open()
-        thread.done.wait()
+        # With a timeout, since a signal that comes just before a thread begins to wait does not
+        # wake it up.
+        while not thread.done.wait(_ALERT):
+            pass
     except BaseException:
         run = begun[0] if begun else None
         if run is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ahpo.history.base_study import BaseStudy
     from ahpo.history.view import View
     from ahpo.states import TrialState
+    from ahpo.streams import Stream
     from ahpo.trials.frozen import FrozenTrial
 
 __all__ = ("PartialFixedSampler",)
@@ -109,6 +110,15 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
     """Wrap a pure sampler: each pure function is the base sampler's, but for fixed parameters."""
 
     _base_sampler: ArraySampler
+
+    @property
+    def stream(self) -> Stream:  # type: ignore[override]
+        """Return the random numbers of the base sampler."""
+        return self._base_sampler.stream
+
+    def warm_up(self) -> None:
+        """Let the base sampler do what takes long the first time."""
+        self._base_sampler.warm_up()
 
     def draw(self, view: View, number: int, name: str, distribution: BaseDistribution) -> float:
         """Return the internal form of the fixed value, or what the base sampler draws."""
