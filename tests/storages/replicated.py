@@ -8,6 +8,7 @@ breaks one of the promises of the protocol, so that it can be seen whether a tes
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,7 +29,6 @@ FLAWS = (
     "flush forgets when cancelled",
     "finish of a finished trial succeeds",
     "refresh is cursory",
-    "late facts stay in the history",
 )
 
 
@@ -70,8 +70,8 @@ class ReplicatedStore(StudyStore):
     def __init__(self, server: Server, log: Log) -> None:
         self._server = server
         self._log = log
+        self._lock = threading.RLock()
         self._pending: list[Fact] = []
-        self._late: list[int] = []  # numbers of trials that had finished elsewhere
         self.study_id = log.study_id
         self.history = History(log.history.study_name, log.history.directions)
         self._replay()
@@ -80,10 +80,15 @@ class ReplicatedStore(StudyStore):
         return self._server.flaw == flaw
 
     def record(self, fact: Fact) -> None:
-        self.history.apply(fact)
-        self._pending.append(fact)
+        with self._lock:
+            self.history.apply(fact)
+            self._pending.append(fact)
 
     def _replay(self) -> None:
+        with self._lock:
+            self._replay_locked()
+
+    def _replay_locked(self) -> None:
         facts = self._log.facts
         if self._flawed("refresh is cursory"):
             facts = facts[: len(facts) - len(facts) % 7]
@@ -93,17 +98,17 @@ class ReplicatedStore(StudyStore):
         for fact in self._pending:
             with suppress(UpdateFinishedTrialError):
                 fresh.apply(fact)
-        if self._flawed("late facts stay in the history"):
-            for number in self._late:
-                fresh.table.user_attrs[fresh._row_of[number]] = {"late": True}
         self.history.__dict__.update(fresh.__dict__)
+        self.history.guard = self._lock
 
     def _commit(self, *more: Fact) -> None:
+        with self._lock:
+            self._commit_locked(*more)
+
+    def _commit_locked(self, *more: Fact) -> None:
         for fact in self._pending:
-            try:
+            with suppress(UpdateFinishedTrialError):  # too late
                 self._log.append(fact)
-            except UpdateFinishedTrialError:
-                self._late.append(int(fact[0]))
         self._pending = []
         try:
             for fact in more:

@@ -33,6 +33,7 @@ TestInMemoryStorageThatWaits = WaitingMachine.TestCase
 TestReplicatedStorage = ReplicatedMachine.TestCase
 
 # Many short sequences find more than a few long ones.
-TestInMemoryStorage.settings = settings(stateful_step_count=20)
-TestInMemoryStorageThatWaits.settings = settings(stateful_step_count=20)
-TestReplicatedStorage.settings = settings(stateful_step_count=20)
+SHORT = settings(max_examples=settings().max_examples // 2, stateful_step_count=20)
+TestInMemoryStorage.settings = SHORT
+TestInMemoryStorageThatWaits.settings = SHORT
+TestReplicatedStorage.settings = SHORT

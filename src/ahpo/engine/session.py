@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,8 +20,6 @@ from ahpo.states import TrialState
 from ahpo.storages.protocol import Storage, StudyStore
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ahpo.engine.budget import Budget
 
 __all__ = ("FAIL_REASON", "CurrentRun", "Session")

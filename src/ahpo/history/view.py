@@ -116,7 +116,10 @@ class View:
         return self._column(table.layout.rows(self._end)), table.layouts
 
     def best_number(self) -> int | None:
-        """Return the number of the feasible complete trial with the best value (one objective)."""
+        """Return the number of the feasible complete trial with the best value, as of now.
+
+        For one objective only.
+        """
         return self._history.best_number
 
     def finished(self, number: int) -> FinishedTrial:
@@ -160,7 +163,7 @@ class View:
         return tracker.space()
 
     def groups(self, include_pruned: bool = False) -> list[dict[str, BaseDistribution]]:
-        """Return the partition of the parameters into those that always come together."""
+        """Return the parameters split into those that always come together, as of now."""
         if self._rows is None:
             return self._history.groups(include_pruned).groups()
         tracker = GroupTracker()

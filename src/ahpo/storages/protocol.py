@@ -24,7 +24,7 @@ class StudyStore(ABC):
     """Keep one open study.
 
     ``history`` holds every fact that this process has recorded, and those of others up to the
-    last `refresh`.
+    last `refresh`. Facts are applied to it under a lock, which is ``history.guard``.
     """
 
     history: History

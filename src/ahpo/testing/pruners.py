@@ -35,17 +35,17 @@ _numbers = st.integers(-3, 3).map(float) | st.floats(-10.0, 10.0, width=16)
 
 
 def _curves(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[Curve]]:
-    plain = st.lists(values, max_size=12).map(lambda curve: list(enumerate(curve)))
+    plain = st.lists(values, max_size=8).map(lambda curve: list(enumerate(curve)))
     gaps = st.lists(
-        st.tuples(st.integers(0, 40), values), max_size=8, unique_by=lambda report: report[0]
+        st.tuples(st.integers(0, 40), values), max_size=5, unique_by=lambda report: report[0]
     )
-    return st.lists(plain | gaps, max_size=12)
+    return st.lists(plain | gaps, max_size=9)
 
 
 # The same test is run for each subclass, which is what Hypothesis warns of.
 _inherited = settings(
     deadline=None,
-    max_examples=settings().max_examples // 2,
+    max_examples=settings().max_examples // 4,
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 

@@ -52,7 +52,7 @@ _SEVERAL = ["minimize", "maximize"]
 # The same test is run for each subclass, which is what Hypothesis warns of.
 _inherited = settings(
     deadline=None,
-    max_examples=settings().max_examples // 2,
+    max_examples=settings().max_examples // 4,
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from ahpo.history.facts import (
     UserAttrSet,
     ValueReported,
 )
+from ahpo.history.index import Index
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 from ahpo.storages.protocol import StudyStore
@@ -49,6 +51,15 @@ def _record_all_kinds(store: StudyStore, number: int) -> None:
     store.record(UserAttrSet(number, "k", [1, {"deep": None}]))
     store.record(SystemAttrSet(number, "k", 2))
     store.record(ConstraintSet(number, "c", 0.25))
+
+
+def _is_free(lock: Any) -> bool:
+    if not hasattr(lock, "acquire"):
+        return True  # it is no lock
+    free: bool = lock.acquire(blocking=False)
+    if free:
+        lock.release()
+    return free
 
 
 def _assert_all_kinds(trial: FinishedTrial) -> None:
@@ -233,6 +244,24 @@ class FactTests(WithHandles):
         for trial in await trials(await another()):
             assert trial.intermediate_values == {step: float(step) for step in range(50)}
             assert trial.user_attrs == {f"k{step % 7}": step for step in range(43, 50)}
+
+    async def test_facts_are_applied_under_the_guard_of_the_history(
+        self, store: StudyStore
+    ) -> None:
+        """Who replays a history takes the guard, so that meanwhile nothing is added to it."""
+        await store.start(NOW)
+        history, free = store.history, []
+
+        class Probe(Index):
+            def attribute(self, number: int, key: str, value: Any) -> None:
+                thread = threading.Thread(target=lambda: free.append(_is_free(history.guard)))
+                thread.start()
+                thread.join()
+
+        history.index(Probe)
+        store.record(SystemAttrSet(0, "k", 1))
+        assert free == [False]
+        assert _is_free(history.guard)
 
     async def test_refresh_learns_all_that_others_wrote(
         self, store: StudyStore, another: Handles

@@ -1,8 +1,8 @@
 """A search space in coordinates in which all parameters of a kind look alike.
 
 - *Smooth* parameters have a coordinate in [0, 1], in their logarithm if they are sampled so. First
-  come the *plain* ones: continuous ones, and those with many values at equal distances. Then the
-  *graded* ones: ints on a log scale with many values, whose cells differ in width.
+  come the *plain* ones: continuous ones, and those with many values, whose cells are narrow. Then
+  the *graded* ones: ints on a log scale with many values, whose first cells are wide.
 - *Table* parameters have few values: steps, ints and choices. A value is its index.
 - *Wide* parameters are choices with many values. A value is its index, too.
 
@@ -83,14 +83,15 @@ def _axis(distribution: BaseDistribution) -> _Axis:
     if step is not None:
         count = round((distribution.high - distribution.low) / step) + 1
         start, end = low - 0.5 * step, high + 0.5 * step
+    end_of_first = low + 0.5 * (step or 0.0)
     if is_log:
-        start, end = log(start), log(end)
+        start, end, end_of_first = log(start), log(end), log(end_of_first)
     kind = _PLAIN
     if 0 < count <= _MOST_IN_TABLE:
         kind = _TABLE
     elif count > _MOST_CELLS:
         start, end, count = (log(low), log(high), 0) if is_log else (low, high, 0)
-    elif count and is_log:
+    elif count and is_log and end_of_first - start > (end - start) / _MOST_IN_TABLE:
         kind = _GRADED
     return _Axis(kind, is_log, low, high, start, end - start, count, float(step or 0.0))
 
@@ -105,7 +106,7 @@ class UnitSpace:
 
     ``plain``: dp; ``smooth``: ds; ``counts``: (dt + dw,), the numbers of values of table and wide
     parameters; ``n_tables``: dt, of which the first ``n_number_tables`` are numbers;
-    ``cell_width``: (dp,), 0 for continuous parameters; ``stepped``: whether any is not.
+    ``cell_width``: (dp,), 0 for what is as good as continuous; ``stepped``: whether anything is not.
 
     The t values of all tables, one table after the other: ``first``: (dt,), where each table
     begins; ``table_of``: (t,), the table of each value; ``value_at``: (t,), where each value is in
@@ -140,7 +141,8 @@ class UnitSpace:
         self._step = np.array([axes[i].step for i in indexed])[:, None]
         self.counts = np.array([axes[i].count for i in indexed], dtype=np.intp)
         count = np.array([axes[i].count for i in smooth], dtype=float)
-        self._stepped = np.flatnonzero(count[: self.plain])
+        is_log = np.array([axes[i].is_log for i in plain], dtype=bool)
+        self._stepped = np.flatnonzero((count[: self.plain] > 0) & ~is_log)
         self.stepped = len(self._stepped) > 0
         self._steps = count[self._stepped]
         self.cell_width = np.zeros(self.plain)
