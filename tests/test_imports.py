@@ -17,6 +17,7 @@ LAYERS = {
     "ahpo.states": 1,
     "ahpo.distributions": 1,
     "ahpo.streams": 1,
+    "ahpo.digest_seed": 1,
     "ahpo.trials": 1,
     "ahpo.study_summary": 1,
     "ahpo.dataframe": 1,

@@ -27,6 +27,16 @@ def test_import_leaves_heavy_packages_alone(statement: str) -> None:
     assert not heavy
 
 
+def test_plain_code_does_without_asyncio() -> None:
+    """The asynchronous face is read from disk when somebody asks for it."""
+    script = (
+        "import ahpo; study = ahpo.create_study(sampler=ahpo.samplers.RandomSampler()); "
+        "study.optimize(lambda trial: trial.suggest_float('x', 0, 1), n_trials=2)"
+    )
+    for statement in ("import ahpo", script):
+        assert not loaded_after(statement) & {"asyncio", "anyio", "ssl"}
+
+
 def test_a_study_with_defaults_leaves_drivers_and_plots_alone() -> None:
     loaded = loaded_after("import ahpo; ahpo.create_study().ask().suggest_float('x', 0, 1)")
     heavy = loaded & (set(HEAVY.split()) - {"scipy"})

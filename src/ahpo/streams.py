@@ -9,31 +9,13 @@ a PCG64 generator where many numbers are needed.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ("Stream",)
 
 _TO_UNIT = 2.0**-53
-
-
-class _Digest(np.random.bit_generator.ISeedSequence):
-    """Seed a bit generator with 32 bytes that are random already, and so need no more mixing.
-
-    Numpy's own `SeedSequence` is what makes a generator cost 12 microseconds instead of 2.
-    """
-
-    __slots__ = ("_words",)
-
-    def __init__(self, digest: bytes) -> None:
-        self._words = digest
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
-        """Return the first ``n_words`` of the bytes."""
-        return np.frombuffer(self._words, dtype)[:n_words]
 
 
 class Stream:
@@ -51,7 +33,7 @@ class Stream:
             raise TypeError(f"`seed` must be an int or None, but it is {seed!r}.")
         self.seed = None if seed is None else int(seed)
         key = _entropy() if seed is None else str(int(seed)).encode()
-        self._set_key(blake2b(key, digest_size=32).digest())
+        self._set_key(_blake2b(key, digest_size=32).digest())
 
     def _set_key(self, key: bytes) -> None:
         self._key = key
@@ -62,7 +44,7 @@ class Stream:
     def _absorbed(self, states: dict[str, Any], name: str, person: bytes, size: int) -> Any:
         # The length before the name keeps ("a", 11) and ("a1", 1) apart.
         encoded = name.encode()
-        state = blake2b(key=self._key, digest_size=size, person=person)
+        state = _blake2b(key=self._key, digest_size=size, person=person)
         state.update(len(encoded).to_bytes(4, "little") + encoded)
         states[name] = state
         return state
@@ -82,7 +64,10 @@ class Stream:
             or self._absorbed(self._generators, purpose, b"generator", 32)
         ).copy()
         state.update(number.to_bytes(8, "little"))
-        return np.random.Generator(np.random.PCG64(_Digest(state.digest())))
+        # numpy.random, too, is imported when first used.
+        from ahpo.digest_seed import DigestSeed
+
+        return np.random.Generator(np.random.PCG64(DigestSeed(state.digest())))
 
     def __getstate__(self) -> tuple[int | None, bytes]:
         return self.seed, self._key
@@ -90,6 +75,12 @@ class Stream:
     def __setstate__(self, state: tuple[int | None, bytes]) -> None:
         self.seed = state[0]
         self._set_key(state[1])
+
+
+def _blake2b(*args: bytes, **options: Any) -> Any:
+    from hashlib import blake2b  # it loads OpenSSL, which this function does not even need
+
+    return blake2b(*args, **options)
 
 
 def _entropy() -> bytes:

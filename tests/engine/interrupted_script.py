@@ -211,7 +211,9 @@ def run(way: str, scenario: str) -> dict[str, Any]:
         run_study(study, signaller)
     except BaseException as error:
         raised = error
-    while signaller.sending and not signaller.sent.is_set():  # a second signal may still come: it meets nobody here
+    while (
+        signaller.sending and not signaller.sent.is_set()
+    ):  # a second signal may still come: it meets nobody here
         try:
             signaller.sent.wait()
             time.sleep(0.05)
@@ -227,7 +229,9 @@ def run(way: str, scenario: str) -> dict[str, Any]:
         "states": [trial.state.name for trial in study.trials],
         "reasons": [trial.system_attrs.get("fail_reason") for trial in study.trials],
         "numbers": [trial.number for trial in study.trials],
-        "threads": sorted(t.name for t in threading.enumerate() if t is not threading.main_thread()),
+        "threads": sorted(
+            t.name for t in threading.enumerate() if t is not threading.main_thread()
+        ),
         "handlers": [str(signal.getsignal(s)) for s in (INT, TERM)],
     }
     n_before = len(study.trials)

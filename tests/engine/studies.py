@@ -66,5 +66,7 @@ def assert_clean(study: BaseStudy, running: Sequence[int] = ()) -> None:
     trials = study.get_trials(deepcopy=False)
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert [t.number for t in trials if t.state is TrialState.RUNNING] == list(running)
-    assert [t.number for t in trials if t.state is F and not t.system_attrs.get("fail_reason")] == []
+    assert [
+        t.number for t in trials if t.state is F and not t.system_attrs.get("fail_reason")
+    ] == []
     assert study._read().n_trials == len(trials)

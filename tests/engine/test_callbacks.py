@@ -62,9 +62,7 @@ def test_callbacks_see_finished_trials(way: Way, n_jobs: int) -> None:
     """Each is called once for each trial, after its final state, one at a time per trial."""
     session, recorder = new_session(), Recorder()
     callbacks = [recorder.plain, recorder.coroutine, recorder.plain]
-    way(
-        session, ends_variously, n_trials=12, n_jobs=n_jobs, catch=ValueError, callbacks=callbacks
-    )
+    way(session, ends_variously, n_trials=12, n_jobs=n_jobs, catch=ValueError, callbacks=callbacks)
     numbers = [trial.number for trial in recorder.trials]
     assert sorted(numbers) == [n for n in range(12) for _ in callbacks]
     assert [trial.state for trial in sync_study(session).trials] == [COMPLETE, PRUNED, FAIL] * 4

@@ -30,6 +30,7 @@ from tests.engine.programs import (
 from tests.engine.studies import async_study
 from tests.engine.suspensions import Suspensions
 
+
 def cancel_task(task: asyncio.Task[Any], main: asyncio.Task[Any], scope: Any) -> None:
     # Whoever cancels a write itself makes a fault of the storage: nobody knows how it ended.
     if task.get_name() != "_bounded":

@@ -21,7 +21,9 @@ from tests.engine.ways import ON_LOOP, WAYS, Way
 COMPLETE, WAITING = TrialState.COMPLETE, TrialState.WAITING
 
 
-@pytest.mark.parametrize(("n_jobs", "kind"), [(1_000, "asyncio"), (1_000, "uvloop"), (10_000, "asyncio")])
+@pytest.mark.parametrize(
+    ("n_jobs", "kind"), [(1_000, "asyncio"), (1_000, "uvloop"), (10_000, "asyncio")]
+)
 def test_thousands_of_coroutines(n_jobs: int, kind: str) -> None:
     """All of them run at once, none twice, and the study holds each of them."""
     study = async_study()

@@ -73,7 +73,8 @@ def assert_can_go_on(way: Way, session: Session) -> None:
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
 @pytest.mark.parametrize(
-    "where", ["before_trial", "infer_relative_search_space", "sample_relative", "sample_independent"]
+    "where",
+    ["before_trial", "infer_relative_search_space", "sample_relative", "sample_independent"],
 )
 def test_sampler_raises(way: Way, where: str, n_jobs: int) -> None:
     """What a sampler raises fails the trial that it was to sample for, and leaves as itself."""

@@ -35,7 +35,9 @@ async def fails_at(program: Program, storage: WaitingStorage) -> str:
 def test_operation_refused(program: Program) -> None:
     """Whichever operation fails, its error leaves as itself and no trial is left running."""
     n_operations = _count(program)
-    names = {run(lambda n=n: fails_at(program, WaitingStorage(n))) for n in range(1, n_operations + 1)}
+    names = {
+        run(lambda n=n: fails_at(program, WaitingStorage(n))) for n in range(1, n_operations + 1)
+    }
     assert {"start", "finish", "refresh"} <= names
 
 

@@ -200,7 +200,10 @@ def test_optimize_cancelled_just_as_a_trial_times_out() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert_clean(study)
-        assert set(reasons(study)) <= {"cancelled", "trial_timeout: the trial took longer than 1800.0 s"}
+        assert set(reasons(study)) <= {
+            "cancelled",
+            "trial_timeout: the trial took longer than 1800.0 s",
+        }
 
     run(main, "virtual")
 
@@ -319,7 +322,9 @@ def test_thread_that_does_not_call_is_waited_for() -> None:
     run(main, "virtual")
 
 
-@pytest.mark.parametrize("way", ["threads", "asyncio with threads", "own loop", "asyncio", "in place"])
+@pytest.mark.parametrize(
+    "way", ["threads", "asyncio with threads", "own loop", "asyncio", "in place"]
+)
 def test_trial_timeout_that_no_trial_can_meet(way: str) -> None:
     """A time too short for a thread even to begin makes failed trials, and no hang."""
     session = new_session()

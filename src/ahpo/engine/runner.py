@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ahpo.engine.caller import ReturnedAwaitable, TrialTimedOut
+from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.lines import say_finished, say_late
 from ahpo.engine.outcome import Outcome, judge_return, judge_tell
 from ahpo.engine.run import Run
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
     from ahpo.history.view import View
 
-__all__ = ("finish_rest", "is_cancelled", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
+__all__ = ("finish_rest", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
 
 
 def is_pruned(error: BaseException) -> bool:
@@ -35,13 +36,6 @@ def pruned_outcome(trial: LiveTrial) -> Outcome:
     reports = trial.reports
     last = reports[max(reports)] if reports else None
     return judge_tell(None, TrialState.PRUNED, 1, last)
-
-
-def is_cancelled(error: BaseException) -> bool:
-    """Tell whether an exception is asyncio's cancellation."""
-    # Plain code must not pay for the import of asyncio, and without it nothing is cancelled.
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def _forget_cancellation() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
+from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.clock import Clock, SystemClock
 from ahpo.engine.faces import face
 from ahpo.engine.outcome import Outcome
@@ -20,6 +20,8 @@ from ahpo.states import TrialState
 from ahpo.storages.protocol import Storage, StudyStore
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ahpo.engine.budget import Budget
 
 __all__ = ("FAIL_REASON", "CurrentRun", "Session")
@@ -147,11 +149,9 @@ class Session:
                 view = await place.compute(self._prepare, number)
             else:
                 view = self._prepare(number)
-        except asyncio.CancelledError:
-            await place.final(self._give_up(number))
-            raise
         except BaseException as error:
-            await place.final(self.end(number, Outcome(TrialState.FAIL, None, repr(error))))
+            reason = "cancelled" if is_cancelled(error) else repr(error)
+            await place.final(self.end(number, Outcome(TrialState.FAIL, None, reason)))
             raise
         return number, view
 

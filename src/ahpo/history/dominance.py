@@ -46,8 +46,8 @@ def _front_of_sorted(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
         block = rows[start : start + _BLOCK]
         free = np.flatnonzero(~_covered(block, kept))
         block = block[free]
-        below = (block[:, None] <= block).all(axis=2)
-        inner = ~np.triu(below, 1).any(axis=0)
+        below = np.logical_and.reduce(block[:, None] <= block, axis=2)
+        inner = ~np.logical_or.reduce(np.triu(below, 1), axis=0)
         front[start + free[inner]] = True
         kept = np.concatenate((kept, block[inner]))
     return front
@@ -59,7 +59,7 @@ def _covered(rows: NDArray[np.float64], front: NDArray[np.float64]) -> NDArray[n
     np.less_equal(front[:, :1], rows[:, 0], out=covered)
     for column in range(1, rows.shape[1]):
         covered &= front[:, column, None] <= rows[:, column]
-    result: NDArray[np.bool_] = covered.any(axis=0)
+    result: NDArray[np.bool_] = np.logical_or.reduce(covered, axis=0)
     return result
 
 

@@ -86,6 +86,7 @@ class History:
         # The two intersections as they are: without pruned trials, and with them.
         self.spaces: tuple[dict[str, BaseDistribution], dict[str, BaseDistribution]] = ({}, {})
         self.group_trackers: dict[bool, GroupTracker] = {}
+        self._last_complete: dict[str, BaseDistribution] | None = None
         self._forget_derived()
 
     def _forget_derived(self) -> None:
@@ -267,6 +268,12 @@ class History:
             self.best_number = number
 
     def _update_spaces(self, trial: OpenTrial, complete: bool) -> None:
+        # Most trials have the distributions, and mostly the very objects, of the one before, which
+        # no tracker would learn from again.
+        if trial.distributions == self._last_complete:
+            return
+        if complete:
+            self._last_complete = trial.distributions
         self.intersections[True].add(trial.distributions)
         if complete:
             self.intersections[False].add(trial.distributions)

@@ -73,10 +73,11 @@ def _volume(front: Floats, reference: Floats) -> float:
         return float((right - front[:, 0]) @ (reference[1] - front[:, 1]))
     if k == 3:
         return _volume_of_three(front, reference)
-    return sum(
-        float(np.prod(reference - point)) - _overlap(front[position + 1 :], point, reference)
-        for position, point in enumerate(front)
-    )
+    volume = 0.0
+    for position, point in enumerate(front):
+        volume += float(np.prod(reference - point))
+        volume -= _overlap(front[position + 1 :], point, reference)
+    return volume
 
 
 def _overlap(others: Floats, point: Floats, reference: Floats) -> float:
@@ -90,7 +91,7 @@ def _overlap(others: Floats, point: Floats, reference: Floats) -> float:
 
 def _volume_of_three(front: Floats, reference: Floats) -> float:
     """Sweep along the third objective over the staircase of the first two."""
-    end_x, end_y, end_z = reference.tolist()
+    end_x, end_y, end_z = (float(end) for end in reference)
     order = np.argsort(front[:, 2], kind="stable")
     # The stairs: x ascending, y descending, between two guards.
     xs, ys = [-inf, end_x], [end_y, -inf]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,6 +31,9 @@ class _MemoryStore(StudyStore):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         del state["_lock"]
+        with self._lock:
+            # A copy, whole and consistent: who pickles takes their time, and trials go on.
+            state["history"] = pickle.loads(pickle.dumps(self.history))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -95,7 +99,9 @@ class InMemoryStorage(Storage):
         self._n_trials = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
+        with self._lock:
+            state = self.__dict__.copy()
+            state["_stores"] = dict(self._stores)
         del state["_lock"]
         return state
 

@@ -55,7 +55,7 @@ def describe(space: UnitSpace, candidates: Candidates) -> Points:
     np.square(features[:, :d], out=squares)
     features[:, d] = 1.0
     if space.n_tables:
-        chosen = candidates.index[:, : space.n_tables] + space.first
+        chosen = candidates.indices[:, : space.n_tables] + space.first
         chosen += first
         features[np.arange(m)[:, None], chosen] = 1.0
     return Points(candidates, features, squares)
@@ -80,76 +80,82 @@ class GoodMixture:
         self._weights[:n] = weights
         self._weights[n] = kernels.prior_weight or not weights.any()
         self._cumulated = self._weights.cumsum()
-        numbers = space.n_number_tables
+        numbers, ds = space.n_number_tables, space.smooth
         if numbers:
             places = np.arange(numbers)[:, None]
             unit = np.concatenate((unit, space.centers[places, index[:numbers]]))
-        center = np.full((n + 1, len(unit)), 0.5)
-        inverse = np.ones((n + 1, len(unit)))
-        center[:n] = unit.T
-        np.divide(1.0, neighbour_bandwidths(unit, kernels).T, out=inverse[:n])
-        self._set_smooth(center[:, : space.smooth], inverse[:, : space.smooth])
+        width = neighbour_bandwidths(unit, kernels)
+        self._set_smooth(unit[:ds], width[:ds])
         self._set_factors()
         if len(space.counts):
             same, other = choice_tables(space.counts, n + 1, kernels)
             if space.n_tables:
-                self._set_tables(
-                    center[:, space.smooth :], inverse[:, space.smooth :], index, same, other
-                )
+                self._set_tables(unit[ds:], width[ds:], index, same, other)
             self._wide = index[space.n_tables :]
             self._log_same = np.log(same[space.n_tables :])
             self._log_other = np.log(other[space.n_tables :])
             self._other = other[space.n_tables :]
 
-    def _set_smooth(self, center: Floats, inverse: Floats) -> None:
-        """Set what smooth parameters are drawn by, and the logarithms of the factors of kernels."""
+    def _set_smooth(self, unit: Floats, width: Floats) -> None:
+        """Set what values of smooth parameters are drawn by, (K, 4, ds).
+
+        How far the range goes in each kernel's distribution function, where it begins there, the
+        kernel's bandwidth and its centre.
+        """
         from scipy.special import ndtr
 
-        self._center, self._inverse = center, inverse
-        # Where each kernel's range begins, and how far it goes, in its distribution function.
-        below = center * inverse
-        above = inverse - below
+        ds, n = unit.shape
+        self._by = by = np.empty((n + 1, 4, ds))
+        mass, below, by_width, center = by[:, 0], by[:, 1], by[:, 2], by[:, 3]
+        by_width[:n], by_width[n] = width.T, 1.0
+        center[:n], center[n] = unit.T, 0.5
+        self._inverse = inverse = 1.0 / by_width
+        np.multiply(center, inverse, out=below)
+        np.subtract(inverse, below, out=mass)
         np.negative(below, out=below)
-        ndtr(below, out=below)
-        ndtr(above, out=above)
-        above -= below
-        self._by = np.stack((above, below, 1.0 / inverse, center), axis=1)
+        ndtr(by[:, :2], out=by[:, :2])
+        mass -= below
 
     def _set_factors(self) -> None:
         """Set by what the features of candidates are multiplied, (F, K)."""
         space = self._space
         d, n_values = space.plain, len(space.table_of)
-        n_kernels = len(self._weights)
+        n_kernels = len(self._by)
         self._factors = factors = np.zeros((2 * space.smooth + 1 + n_values, n_kernels))
-        mass = self._by[:, 0].T
-        precision = np.square(self._inverse[:, :d].T)
+        # The factor of densities where values are plain, of masses where they are graded.
+        scale = self._inverse.T / self._by[:, 0].T
+        precision = factors[len(factors) - d :]
+        np.square(self._inverse[:, :d].T, out=precision)
         if space.stepped:
             # As wide as the kernel and the cell together.
-            precision /= 1.0 + precision * (space.cell_width**2 / 12.0)[:, None]
-        self._precision = precision
-        scale = np.sqrt(precision)
+            widened = 1.0 + precision * (space.cell_width**2 / 12.0)[:, None]
+            precision /= widened
+            scale[:d] /= np.sqrt(widened, out=widened)
         if space.smooth > d:
-            scale = np.concatenate((scale, np.ones((space.smooth - d, n_kernels))))
-        scale /= mass
+            scale[d:] /= self._inverse[:, d:].T
         self._log_scale = np.log(scale, out=scale)
-        middle = self._center[:, :d].T - 0.5
+        middle = self._by[:, 3, :d].T - 0.5
         np.multiply(middle, precision, out=factors[:d])
-        np.multiply(precision, -0.5, out=factors[len(factors) - d :])
-        middle *= factors[:d]
+        precision *= -0.5
+        middle *= middle
+        middle *= precision
         np.add.reduce(middle, axis=0, out=factors[d])
-        factors[d] *= -0.5
         factors[d] += np.add.reduce(self._log_scale, axis=0)
+        self._negative_half_precision = precision
 
     def _set_tables(
-        self, center: Floats, inverse: Floats, index: Ints, same: Floats, other: Floats
+        self, unit: Floats, width: Floats, index: Ints, same: Floats, other: Floats
     ) -> None:
-        """Set the masses of values at kernels: their sums, by which they are drawn, and logarithms."""
+        """Set the masses of values: their sums, by which values are drawn, and logarithms."""
         space = self._space
         counts = space.counts[: space.n_tables]
         numbers, n = space.n_number_tables, index.shape[1]
         most = space.centers.shape[1]
         tables = np.empty((n + 1, space.n_tables, most))
         if numbers:
+            center, inverse = np.full((2, n + 1, numbers), 0.5)
+            center[:n], inverse[n] = unit.T, 1.0
+            np.divide(1.0, width.T, out=inverse[:n])
             tables[:, :numbers] = number_tables(space, center, inverse)
         if numbers < space.n_tables:
             part = tables[:, numbers:]
@@ -247,15 +253,14 @@ class GoodMixture:
         m = len(candidates.unit)
         terms = np.empty((m, len(self._weights), ds + len(space.counts)))
         plain = terms[:, :, :d]
-        np.subtract(candidates.unit[:, None, :d], self._center[:, :d], out=plain)
+        np.subtract(candidates.unit[:, None, :d], self._by[:, 3, :d], out=plain)
         plain *= plain
-        plain *= self._precision.T
-        plain *= -0.5
+        plain *= self._negative_half_precision.T
         if ds > d:
             terms[:, :, d:ds] = self._log_graded(candidates)
         terms[:, :, :ds] += self._log_scale.T
         if space.n_tables:
-            chosen = self._table_logs[candidates.index[:, : space.n_tables] + space.first]
+            chosen = self._table_logs[candidates.indices[:, : space.n_tables] + space.first]
             terms[:, :, ds : ds + space.n_tables] = chosen.transpose(0, 2, 1)
         for axis in range(space.n_tables, len(space.counts)):
             terms[:, :, ds + axis] = self._log_wide(axis, candidates)
@@ -266,7 +271,7 @@ class GoodMixture:
         from scipy.special import ndtr
 
         d = self._space.plain
-        edges = np.stack((candidates.lower, candidates.upper))[:, :, None, :] - self._center[:, d:]
+        edges = np.stack((candidates.lower, candidates.upper))[:, :, None, :] - self._by[:, 3, d:]
         edges *= self._inverse[:, d:]
         below, above = ndtr(edges, out=edges)
         above -= below
@@ -278,7 +283,7 @@ class GoodMixture:
         """Return the logarithms of the masses of candidates at kernels, (m, K)."""
         at = axis - self._space.n_tables
         logs = np.empty((len(candidates.unit), len(self._weights)))
-        same = candidates.index[:, axis, None] == self._wide[at]
+        same = candidates.indices[:, axis, None] == self._wide[at]
         logs[:, :-1] = np.where(same, self._log_same[at], self._log_other[at])
         logs[:, -1] = -log(self._space.counts[axis])
         return logs

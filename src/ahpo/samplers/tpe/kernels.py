@@ -63,10 +63,9 @@ def neighbour_bandwidths(unit: Floats, kernels: Kernels) -> Floats:
     d, n = unit.shape
     if n == 0:
         return np.empty_like(unit)
-    order = unit.argsort(axis=1)
-    at = np.arange(d)[:, None], order
     ends = np.empty((d, n + 2))
-    ends[:, 1:-1] = unit[at]
+    ends[:, 1:-1] = unit
+    ends[:, 1:-1].sort(axis=1)
     if kernels.endpoints or n == 1:
         ends[:, 0], ends[:, -1] = 0.0, 1.0
     else:
@@ -76,7 +75,7 @@ def neighbour_bandwidths(unit: Floats, kernels: Kernels) -> Floats:
     farther *= _OF_DISTANCE
     np.maximum(farther, _OF_DISTANCE * kernels.smallest_bandwidth(n + 1), out=farther)
     bandwidths = np.empty_like(unit)
-    bandwidths[at] = farther
+    bandwidths[np.arange(d)[:, None], unit.argsort(axis=1)] = farther
     return bandwidths
 
 
@@ -111,8 +110,8 @@ def choice_tables(counts: Ints, n_kernels: int, kernels: Kernels) -> tuple[Float
     :param kernels: how kernels are made.
     """
     share = max(kernels.prior_weight / n_kernels, _LEAST_SHARE)
-    total = 1.0 + counts * share
-    return (1.0 + share) / total, share / total
+    other: Floats = share / (1.0 + counts.astype(float) * share)
+    return other * ((1.0 + share) / share), other
 
 
 def number_tables(space: UnitSpace, center: Floats, inverse: Floats) -> Floats:

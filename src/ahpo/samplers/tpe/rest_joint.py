@@ -108,13 +108,13 @@ def _extended(factors: _Factors, rows: UnitRows) -> _Factors:
         columns[:, :start] = factors.columns[:, :start]
     if end - start == 1:
         # The common case: a single trial costs less without arrays.
-        point = rows.unit[:, start].tolist(), rows.index[:, start].tolist()
+        point = rows.unit[:, start].tolist(), rows.indices[:, start].tolist()
         columns[:, start] = _column(epoch, *point)
     else:
-        columns[:, start:end] = _columns(epoch, rows.unit[:, start:end], rows.index[:, start:end])
-    usable = rows.usable[start:end]
-    if not usable.all():
-        columns[epoch.space.plain, start:end][~usable] = _NEVER
+        columns[:, start:end] = _columns(epoch, rows.unit[:, start:end], rows.indices[:, start:end])
+    unusable = ~rows.usable[start:end]
+    if unusable.any():
+        columns[epoch.space.plain, start:end][unusable] = _NEVER
     return _Factors(epoch, end, columns)
 
 
@@ -224,7 +224,7 @@ def log_rest_jointly(
     logs = np.empty((len(features), n + p), np.float32)
     np.matmul(features, columns[:, :n], out=logs[:, :n])
     if p:
-        np.matmul(features, _columns(epoch, pending.unit, pending.index), out=logs[:, n:])
+        np.matmul(features, _columns(epoch, pending.unit, pending.indices), out=logs[:, n:])
     if len(space.counts) > space.n_tables:
         _add_wide(logs, points, rows, pending, kernels, n_kernels)
     logs[:, good] = _NEVER
@@ -248,10 +248,10 @@ def _add_wide(
 ) -> None:
     """Add the logarithms of the masses of wide parameters."""
     space = rows.space
-    n = logs.shape[1] - pending.index.shape[1]
+    n = logs.shape[1] - pending.indices.shape[1]
     same, other = choice_tables(space.counts, n_kernels + 1, kernels)
     for axis in range(space.n_tables, len(space.counts)):
-        chosen = np.concatenate((rows.index[axis, :n], pending.index[axis]))
+        chosen = np.concatenate((rows.indices[axis, :n], pending.indices[axis]))
         ratio = np.float32(log(same[axis] / other[axis]))
-        logs += (chosen == points.candidates.index[:, axis, None]) * ratio
+        logs += (chosen == points.candidates.indices[:, axis, None]) * ratio
         logs += np.float32(log(other[axis]))

@@ -120,9 +120,9 @@ def log_rest_singly(
             scaled = np.concatenate((scaled, more), axis=1, dtype=np.float32)
         total[:, : space.smooth] = _log_smooth(space, candidates, unit, scaled, bandwidth)
     if len(space.counts):
-        index = np.concatenate((rows.index[:, :n], pending.index), axis=1)
+        index = np.concatenate((rows.indices[:, :n], pending.indices), axis=1)
         mass = _mass_of_indexed(
-            space, candidates.index, index, weights, bandwidth, n_kernels, kernels
+            space, candidates.indices, index, weights, bandwidth, n_kernels, kernels
         )
         np.log(np.maximum(mass, LEAST_MASS), out=total[:, space.smooth :])
     return np.logaddexp(total, log_prior, out=total)
@@ -151,7 +151,7 @@ def _log_smooth(
         np.maximum(logs, _LEAST_LOG, out=logs)
         np.exp(logs, out=logs)
         np.matmul(logs, scaled[part, :, None], out=total[part, :, None])
-    result = np.log(total.astype(float))
+    result: Floats = np.log(total.astype(float))
     result -= 0.5 * np.log(variance)
     result[space.plain :] += np.log(width[space.plain :]) - _LOG_ROOT_2_PI
     return result.T

@@ -29,14 +29,14 @@ _FIXED_PARAMS = "fixed_params"  # the system attribute of enqueued trials
 class UnitRows(NamedTuple):
     """Hold the first ``n`` rows of a view; columns from ``n`` on are spare room.
 
-    ``unit``: (ds, capacity); ``index``: (dt + dw, capacity); ``usable``: (capacity,), rows that have
-    all parameters in range and did not fail. The coordinates of the others mean nothing.
+    ``unit``: (ds, capacity); ``indices``: (dt + dw, capacity); ``usable``: (capacity,), rows that
+    have all parameters in range and did not fail. The coordinates of the others mean nothing.
     """
 
     space: UnitSpace
     n: int
     unit: Floats
-    index: Ints
+    indices: Ints
     usable: NDArray[np.bool_]
 
 
@@ -71,7 +71,7 @@ def _extended(rows: UnitRows, view: View) -> UnitRows:
     if end > len(usable):
         _, _, unit, index, usable = _empty(space, 2 * end)
         unit[:, :start] = rows.unit[:, :start]
-        index[:, :start] = rows.index[:, :start]
+        index[:, :start] = rows.indices[:, :start]
         usable[:start] = rows.usable[:start]
     if end - start == 1:
         # The common case: a single trial costs less without arrays.
@@ -91,12 +91,12 @@ def _extended(rows: UnitRows, view: View) -> UnitRows:
 
 
 class Pending(NamedTuple):
-    """Hold running trials: their numbers with their columns, unit (ds, p) and index (dt + dw, p)."""
+    """Hold p running trials: the columns of their numbers; unit (ds, p), indices (dt + dw, p)."""
 
     space: UnitSpace
     columns: dict[int, int]
     unit: Floats
-    index: Ints
+    indices: Ints
 
     @classmethod
     def none(cls, space: UnitSpace) -> Pending:
@@ -134,7 +134,7 @@ def pending_trials(
             added_numbers.append(trial.number)
     if not added and len(kept) == len(columns):
         return known
-    unit, index = known.unit[:, kept], known.index[:, kept]
+    unit, index = known.unit[:, kept], known.indices[:, kept]
     if added:
         new_unit = np.array([point[0] for point in added]).reshape(len(added), -1).T
         new_index = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T

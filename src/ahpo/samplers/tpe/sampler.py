@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,7 +162,7 @@ class TPESampler(ArraySampler):
 
     def warm_up(self) -> None:
         """Import what the densities need."""
-        import scipy.special  # noqa: F401
+        import_module("scipy.special")
 
     def relative_space(self, view: View) -> dict[str, BaseDistribution]:
         """Return what is sampled at ask: what all trials have, or with ``group`` what any has."""
@@ -276,7 +277,7 @@ class TPESampler(ArraySampler):
                 points, rows, pending, cache, chosen, weights, n_rest, logs[:, -1], kernels
             )
             best = int(ratio.argmax())
-            return rows.space.decode(candidates.unit[best], candidates.index[best])
+            return rows.space.decode(candidates.unit[best], candidates.indices[best])
         terms = mixture.log_terms(candidates)
         ratio = mixture.log_mixture(terms)
         ratio -= log_rest_singly(
@@ -286,7 +287,7 @@ class TPESampler(ArraySampler):
         ds = candidates.unit.shape[1]
         return rows.space.decode(
             candidates.unit[each[:ds], np.arange(ds)],
-            candidates.index[each[ds:], np.arange(candidates.index.shape[1])],
+            candidates.indices[each[ds:], np.arange(candidates.indices.shape[1])],
         )
 
     def _good_mixture(
@@ -305,7 +306,7 @@ class TPESampler(ArraySampler):
             else np.ones(len(usable))
         )
         mixture = GoodMixture(
-            rows.space, rows.unit[:, usable], rows.index[:, usable], weights, self._kernels
+            rows.space, rows.unit[:, usable], rows.indices[:, usable], weights, self._kernels
         )
         cache[key] = (of, mixture)
         return mixture

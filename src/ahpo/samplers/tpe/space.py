@@ -41,12 +41,12 @@ _MOST_CELLS = 1_000_000  # with more values than that, a number is as good as co
 class Candidates(NamedTuple):
     """Hold m points.
 
-    ``unit``: (m, ds), the middle of the cell where values are discrete; ``index``: (m, dt + dw);
+    ``unit``: (m, ds), the middle of the cell where values are discrete; ``indices``: (m, dt + dw);
     ``lower``, ``upper``: (m, dg), the edges of the cells of graded parameters.
     """
 
     unit: Floats
-    index: Ints
+    indices: Ints
     lower: Floats
     upper: Floats
 
@@ -60,7 +60,7 @@ class _Axis(NamedTuple):
     high: float
     start: float
     span: float
-    count: int  # of values; 0 if continuous
+    n_values: int  # 0 if continuous
     step: float
 
 
@@ -104,8 +104,8 @@ def learnable(distribution: BaseDistribution) -> bool:
 class UnitSpace:
     """Translate between internal values and coordinates.
 
-    ``plain``: dp; ``smooth``: ds; ``counts``: (dt + dw,), the numbers of values of table and wide
-    parameters; ``n_tables``: dt, of which the first ``n_number_tables`` are numbers;
+    ``plain``: dp; ``smooth``: ds; ``counts``: (dt + dw,), how many values table and wide
+    parameters have; ``n_tables``: dt, of which the first ``n_number_tables`` are numbers;
     ``cell_width``: (dp,), 0 for what is as good as continuous; ``stepped``: whether anything is not.
 
     The t values of all tables, one table after the other: ``first``: (dt,), where each table
@@ -139,8 +139,8 @@ class UnitSpace:
         self._span = np.array([axes[i].span for i in smooth])[:, None]
         self._log = np.flatnonzero([axes[i].is_log for i in smooth])
         self._step = np.array([axes[i].step for i in indexed])[:, None]
-        self.counts = np.array([axes[i].count for i in indexed], dtype=np.intp)
-        count = np.array([axes[i].count for i in smooth], dtype=float)
+        self.counts = np.array([axes[i].n_values for i in indexed], dtype=np.intp)
+        count = np.array([axes[i].n_values for i in smooth], dtype=float)
         is_log = np.array([axes[i].is_log for i in plain], dtype=bool)
         self._stepped = np.flatnonzero((count[: self.plain] > 0) & ~is_log)
         self.stepped = len(self._stepped) > 0
@@ -166,12 +166,12 @@ class UnitSpace:
         self.edges = np.ones((len(axes), most + 1))
         self.centers = np.ones((len(axes), most))
         for row, axis in enumerate(axes):
-            values = axis.low + axis.step * np.arange(axis.count)
+            values = axis.low + axis.step * np.arange(axis.n_values)
             lower, middle = values - 0.5 * axis.step, values
             if axis.is_log:
                 lower, middle = np.log(lower), np.log(middle)
-            self.edges[row, : axis.count] = (lower - axis.start) / axis.span
-            self.centers[row, : axis.count] = (middle - axis.start) / axis.span
+            self.edges[row, : axis.n_values] = (lower - axis.start) / axis.span
+            self.centers[row, : axis.n_values] = (middle - axis.start) / axis.span
 
     def encode(self, raw: Floats) -> tuple[Floats, Ints, NDArray[np.bool_]]:
         """Return coordinates (ds, n), indices (dt + dw, n) and what is inside, (n,).
@@ -179,7 +179,7 @@ class UnitSpace:
         :param raw: internal values, (D, n), NaN where a trial lacks the parameter. Trials that
             lack one, or have it out of range, are not inside; their coordinates mean nothing.
         """
-        inside: NDArray[np.bool_] = ((raw >= self._low) & (raw <= self._high)).all(axis=0)
+        inside = np.logical_and.reduce((raw >= self._low) & (raw <= self._high), axis=0)
         if not inside.all():
             raw = np.where(inside, raw, self._low)
         unit = raw[self._smooth]
