@@ -67,7 +67,8 @@ class Stream:
         # numpy.random, too, is imported when first used.
         from ahpo.digest_seed import DigestSeed
 
-        return np.random.Generator(np.random.PCG64(DigestSeed(state.digest())))
+        seed: Any = DigestSeed(state.digest())  # numpy's stubs forget its own ISeedSequence
+        return np.random.Generator(np.random.PCG64(seed))
 
     def __getstate__(self) -> tuple[int | None, bytes]:
         return self.seed, self._key

@@ -91,7 +91,7 @@ def coroutine(signaller: Signaller, after: asyncio.Event | None = None) -> Calla
             signaller.running()
             await asyncio.sleep(3600)
         finally:
-            while not signaller.sent.is_set():
+            while not signaller.sent.is_set():  # noqa: ASYNC110
                 # Mostly idle: KeyboardInterrupt, when asyncio raises it for a second Ctrl-C between
                 # two lines of the loop's own code, may lose what the loop was about to do.
                 await asyncio.sleep(0.05)
@@ -104,7 +104,8 @@ def coroutine_that_blocks(signaller: Signaller) -> Callable[[Any], Any]:
     async def objective(trial: Any) -> float:
         signaller.running()
         while not signaller.sent.is_set():
-            time.sleep(0.001)  # the signal arrives in the objective's own code
+            # The signal arrives in the objective's own code.
+            time.sleep(0.001)  # noqa: ASYNC251
         await asyncio.sleep(3600)
         return 1.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -23,9 +24,10 @@ class _JumpingSelector(selectors.DefaultSelector):
     """Never wait for time to pass: tell the loop that it has."""
 
     jump: Callable[[float], None]
+    held = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:  # nothing is scheduled, so only another thread can go on
+        if timeout != 0 and (timeout is None or self.held):  # only another thread can go on
             events = super().select(_PATIENCE)
             assert events, "the loop waits for something that never comes"
             return events
@@ -39,10 +41,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Be an event loop whose time jumps to the next timer as soon as nobody has anything to do."""
 
     def __init__(self) -> None:
-        selector = _JumpingSelector()
-        selector.jump = self._jump
+        self.selector = _JumpingSelector()
+        self.selector.jump = self._jump
         self.seconds = 0.0
-        super().__init__(selector)
+        super().__init__(self.selector)
+
+    def hold(self, held: bool = True) -> None:
+        """Let no time pass, so that threads can do something meanwhile; or let it pass again."""
+        self.selector.held = held
 
     def _jump(self, seconds: float) -> None:
         self.seconds += seconds
@@ -73,12 +79,19 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 
 def run(main: Main[T], kind: str = "asyncio", debug: bool = True) -> T:
-    """Run a coroutine function on a new loop, and fail if it leaves a task behind."""
+    """Run a coroutine function on a new loop.
+
+    It fails if a task is left running, or if an exception was lost that asyncio could only log.
+    """
+    lost: list[dict[str, Any]] = []
 
     async def checked() -> T:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
         result = await main()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks were left running: {left}"
+        gc.collect(0)
+        assert not lost, f"exceptions were lost: {lost}"
         return result
 
     with asyncio.Runner(debug=debug, loop_factory=lambda: new_loop(kind)) as runner:

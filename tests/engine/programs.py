@@ -1,4 +1,4 @@
-"""Small programs that run trials in each way there is, to be cancelled and made to fail anywhere."""
+"""Small programs that run trials in each way there is, to be cancelled or to fail anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from ahpo.aio import AsyncStudy
-from ahpo.distributions import FloatDistribution
+from ahpo.distributions import BaseDistribution, FloatDistribution
 from ahpo.states import TrialState
 from tests.engine.studies import assert_clean, states
 
@@ -24,7 +24,7 @@ __all__ = (
 )
 
 Program = Callable[[AsyncStudy, "Acknowledged"], Awaitable[None]]
-X = {"x": FloatDistribution(0, 1)}
+X: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
 
 
 class Acknowledged:

@@ -20,7 +20,7 @@ class Suspensions:
     :param at: numbers of suspensions, from 1
     """
 
-    def __init__(self, act: Callable[[asyncio.Task[Any]], None], at: tuple[int, ...]) -> None:
+    def __init__(self, act: Callable[[asyncio.Task[Any]], object], at: tuple[int, ...]) -> None:
         self.count = 0
         self._act = act
         self._at = frozenset(at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ import pytest
 from ahpo.samplers.random import RandomSampler
 from ahpo.storages.memory import InMemoryStorage
 from tests.engine.faults import WaitingStorage
-from tests.engine.loops import LOOPS, run
+from tests.engine.loops import run
 from tests.engine.programs import (
     PROGRAMS,
     Acknowledged,
@@ -75,18 +76,25 @@ async def cancelled_at(program: Program, at: tuple[int, ...], cancel: Any, stora
 def at_every_suspension(
     program: Program, cancel: Any, storage: Callable[[], Any], kind: str, then: Sequence[int] = ()
 ) -> int:
-    """Cancel at the k-th suspension for each k, and again ``then`` many later; return the last k."""
+    """Cancel at each k-th suspension, and again ``then`` many later; return the last k."""
     k, count = 0, 0
     while count >= k:  # once through, it ends before its k-th suspension
         k += 1
         at = (k, *(k + later for later in then))
-        count = run(lambda at=at: cancelled_at(program, at, cancel, storage()), kind, debug=False)
+        count = run(partial(cancelled_at, program, at, cancel, storage()), kind, debug=False)
         assert k < 500
     return k
 
 
-@pytest.mark.parametrize("kind", LOOPS)
-@pytest.mark.parametrize("cancel", [cancel_main, cancel_scope, cancel_task])
+@pytest.mark.parametrize(
+    ("cancel", "kind"),
+    [
+        (cancel_main, "asyncio"),
+        (cancel_main, "uvloop"),
+        (cancel_scope, "asyncio"),
+        (cancel_task, "asyncio"),
+    ],
+)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_cancelled_once(program: Program, cancel: Any, kind: str) -> None:
     """Behind a storage that waits, each operation can be cut in two by a cancellation."""
@@ -94,7 +102,7 @@ def test_cancelled_once(program: Program, cancel: Any, kind: str) -> None:
     assert n > 10
 
 
-@pytest.mark.parametrize("later", [(1,), (2,), (5,), (1, 2, 3)], ids=str)
+@pytest.mark.parametrize("later", [(1,), (4,), (1, 2, 3)], ids=str)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_cancelled_again_while_it_cleans_up(program: Program, later: tuple[int, ...]) -> None:
     """A second cancellation does not stop the writes that the first one has made necessary."""
@@ -134,4 +142,4 @@ def test_cancelled_while_sampling_in_a_thread(program: Program) -> None:
     k, count = 0, 0
     while count >= k:
         k += 1
-        count = run(lambda k=k: main(k))
+        count = run(partial(main, k))

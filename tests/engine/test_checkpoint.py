@@ -123,7 +123,7 @@ def test_dropped_result_warns() -> None:
         trial = await async_study().ask()
         trial.report(1.0, 0)
         with pytest.warns(RuntimeWarning, match=FORGOTTEN):
-            trial.should_prune()
+            trial.should_prune()  # type: ignore[unused-awaitable]
             gc.collect()
 
     run(main)
@@ -159,7 +159,7 @@ def test_several_objectives_can_not_prune() -> None:
     async def main() -> None:
         trial = await async_study(directions=directions).ask()
         with pytest.raises(NotImplementedError, match="should_prune"):
-            trial.should_prune()
+            trial.should_prune()  # type: ignore[unused-awaitable]
         with pytest.raises(NotImplementedError, match="report"):
             trial.report(1.0, 0)
 
@@ -196,7 +196,7 @@ def run_blocking(n_trials: int, n_jobs: int, block: Any, face: str) -> Any:
     async def objective(trial: Any) -> float:
         if trial.number == 3:
             await asyncio.sleep(0)
-            block(0.3)
+            block(0.6)
         return 1.0
 
     study = sync_study()
@@ -228,10 +228,10 @@ def test_second_long_step_is_not_warned_of() -> None:
 
     async def main() -> None:
         study = async_study()
-        calls = iter([0.3, 0.0, 0.3])
+        calls = iter([0.6, 0.0, 0.6])
 
         async def objective(trial: Any) -> float:
-            time.sleep(next(calls))
+            time.sleep(next(calls))  # noqa: ASYNC251
             return 1.0
 
         await study.optimize(objective, n_trials=3)
@@ -320,7 +320,7 @@ def test_objective_that_blocks_is_an_error_if_warnings_are() -> None:
         study = async_study()
 
         async def objective(trial: Any) -> float:
-            time.sleep(0.3)
+            time.sleep(0.6)  # noqa: ASYNC251
             return 1.0
 
         with pytest.raises(ObjectiveBlocksLoopWarning):

@@ -123,7 +123,7 @@ def test_ctrl_c_at_every_line(part: int) -> None:
         assert_interrupted_cleanly(k)
 
 
-@pytest.mark.parametrize("later", [1, 2, 3, 7, 20, 60])
+@pytest.mark.parametrize("later", [1, 3, 20])
 def test_ctrl_c_twice(later: int) -> None:
     """A second one comes while the first one is being dealt with."""
     for k in range(1, n_lines() + 1, 3):

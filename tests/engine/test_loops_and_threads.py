@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -42,7 +43,7 @@ async def coroutine(trial: Any) -> float:
     ("objective", "n_jobs"), [(plain, 1), (plain, 4), (coroutine, 1), (coroutine, 4)]
 )
 def test_plain_face_inside_a_running_loop(objective: Any, n_jobs: int, kind: str) -> None:
-    """The plain face works in a cell of a notebook, whose loop runs already, and leaves it as it was."""
+    """The plain face works in a cell of a notebook, whose loop runs already."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -146,6 +147,71 @@ def test_one_study_in_two_loops_at_once() -> None:
         list(threads.map(work, LOOPS))
     assert_clean(study)
     assert states(study) == [COMPLETE] * 200
+
+
+def test_loop_that_runs_for_ever() -> None:
+    """In a loop that no `asyncio.run` ends, as a notebook's, no thread is left after `optimize`."""
+    loop = asyncio.new_event_loop()
+    runner = threading.Thread(target=loop.run_forever, name="a loop that runs for ever")
+    runner.start()
+    before = set(threading.enumerate())
+    try:
+        study = async_study()
+        for objective in (plain, coroutine):
+            work = study.optimize(objective, n_trials=6, n_jobs=3, callbacks=[lambda s, t: None])
+            asyncio.run_coroutine_threadsafe(work, loop).result(60)
+        assert states(study) == [COMPLETE] * 12
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+            assert not thread.is_alive()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        runner.join()
+        loop.close()
+
+
+def test_cancelled_before_it_begins() -> None:
+    """A task that is cancelled before its first step runs nothing, and the study is as it was."""
+
+    async def main() -> None:
+        study = async_study()
+        for work in (study.optimize(coroutine, n_trials=3), study.ask(), study.refresh()):
+            task = asyncio.ensure_future(work)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert study.trials == []
+        assert not study._session.runs
+
+    run(main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has no eager tasks yet")
+@pytest.mark.parametrize("fails", [False, True])
+def test_eager_tasks(fails: bool) -> None:
+    """Tasks that begin where they are made, before `optimize` goes on, change nothing."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        study = async_study()
+
+        async def objective(trial: Any) -> float:
+            if trial.number == 3:
+                if fails:
+                    raise ValueError("bad")
+                return 1.0
+            await asyncio.sleep(3600 if fails else 0)
+            return 1.0
+
+        if fails:
+            with pytest.raises(ValueError, match="bad"):
+                await study.optimize(objective, n_trials=8, n_jobs=5)
+        else:
+            await study.optimize(objective, n_trials=8, n_jobs=5)
+            assert states(study) == [COMPLETE] * 8
+        assert_clean(study)
+
+    run(main)
 
 
 # -- threads ------------------------------------------------------------------------------------

@@ -44,10 +44,11 @@ async def test_several_tasks_optimize_one_study() -> None:
     assert study.count_trials() == 40
 
     async def stops(trial: ahpo.AsyncTrial) -> float:
-        trial.study.stop()
+        if trial.number >= 60:
+            trial.study.stop()
         return await objective(trial)
 
-    await asyncio.gather(study.optimize(stops, n_trials=50), study.optimize(objective))
+    await asyncio.gather(study.optimize(stops), study.optimize(stops))
     assert not study.get_trials(states=(ahpo.trial.TrialState.RUNNING,))
 
 

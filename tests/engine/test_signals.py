@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_threads_that_never_end(outcomes: dict[str, dict[str, Any]
 )
 def test_exit_code(scenario: str, code: int) -> None:
     """A script that handles neither ends as any other does: by SIGINT, or with the code 143."""
-    processes = [start(way, scenario) for way in ("in place", "threads", "asyncio")]
+    processes = [start(way, scenario) for way in ("in place", "asyncio")]
     for process in processes:
         process.communicate(timeout=60)
         assert process.returncode == code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,9 +36,7 @@ async def fails_at(program: Program, storage: WaitingStorage) -> str:
 def test_operation_refused(program: Program) -> None:
     """Whichever operation fails, its error leaves as itself and no trial is left running."""
     n_operations = _count(program)
-    names = {
-        run(lambda n=n: fails_at(program, WaitingStorage(n))) for n in range(1, n_operations + 1)
-    }
+    names = {run(partial(fails_at, program, WaitingStorage(n))) for n in range(1, n_operations + 1)}
     assert {"start", "finish", "refresh"} <= names
 
 
@@ -46,7 +45,7 @@ def test_answer_lost(program: Program) -> None:
     """Whichever operation happens without saying so, no trial runs whose number is known."""
     n_operations = _count(program)
     for n in range(1, n_operations + 1):
-        run(lambda n=n: fails_at(program, WaitingStorage(None, n)))
+        run(partial(fails_at, program, WaitingStorage(None, n)))
 
 
 def _count(program: Program) -> int:

@@ -68,9 +68,8 @@ def test_trials_come_in_the_order_in_which_they_finish() -> None:
             await asyncio.sleep((5 - trial.number) * 3600)
             return 1.0
 
-        seen = []
-        async for frozen in study.stream(objective, n_trials=5, n_jobs=5):
-            seen.append((frozen.number, loop.time() / 3600))
+        stream = study.stream(objective, n_trials=5, n_jobs=5)
+        seen = [(frozen.number, loop.time() / 3600) async for frozen in stream]
         assert seen == [(4, 1.0), (3, 2.0), (2, 3.0), (1, 4.0), (0, 5.0)]
 
     run(main, "virtual")
@@ -402,6 +401,31 @@ def test_error_that_nobody_waits_for_is_logged(caplog: pytest.LogCaptureFixture)
     run(main, "virtual")
     [record] = [r for r in caplog.records if r.levelname == "ERROR"]
     assert "ValueError('too late')" in record.getMessage()
+
+
+def test_exit_after_the_consumer_has_left() -> None:
+    """SystemExit is not an error to be logged: it ends the program, as it does from any task."""
+    study = async_study()
+
+    async def main() -> None:
+        async def exits(trial: Any) -> float:
+            if trial.number == 0:
+                return 1.0
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                raise SystemExit(7)
+
+        async for _ in study.stream(exits, n_jobs=2):
+            await asyncio.sleep(0)
+            break
+        await study.refresh()
+        pytest.fail("it went on")
+
+    with pytest.raises(SystemExit) as raised:
+        asyncio.run(main())
+    assert raised.value.code == 7
+    assert_clean(study)
 
 
 def test_stream_that_is_garbage() -> None:

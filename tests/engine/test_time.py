@@ -1,4 +1,4 @@
-"""`timeout` and `trial_timeout` of hours, in no time: the clock and the loop's time are injected."""
+"""`timeout` and `trial_timeout` of hours, in no time: clock and loop are told the time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import ahpo
 from ahpo.engine.budget import Budget
 from ahpo.engine.clock import SystemClock
 from ahpo.states import TrialState
-from tests.engine.loops import EPOCH, VirtualClock, run
+from tests.engine.loops import EPOCH, VirtualClock, VirtualTimeLoop, run
 from tests.engine.studies import assert_clean, async_study, new_session, reasons, states, sync_study
 from tests.engine.ways import WAYS
 
@@ -25,6 +25,12 @@ TIMED_OUT = "trial_timeout: the trial took longer than 3600.0 s"
 async def on_virtual_time(**parts: Any) -> Any:
     """Return a study whose clock is the time of the running loop."""
     return async_study(clock=VirtualClock(asyncio.get_running_loop()), **parts)
+
+
+def virtual_loop() -> VirtualTimeLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    return loop
 
 
 async def an_hour(trial: Any) -> float:
@@ -143,7 +149,9 @@ async def _fails() -> float:
 
 
 @pytest.mark.parametrize(
-    ("then", "state"), [(_returns, FAIL), (_prunes, PRUNED), (_fails, FAIL)], ids=str
+    ("then", "state"),
+    [(_returns, FAIL), (_prunes, PRUNED), (_fails, FAIL)],
+    ids=["returns", "prunes", "fails"],
 )
 def test_coroutine_that_swallows_its_timeout(then: Any, state: TrialState) -> None:
     """A value that comes too late does not count; what is raised instead does, as it would."""
@@ -281,18 +289,23 @@ def test_trial_timeout_in_a_thread() -> None:
 
     async def main() -> None:
         study = await on_virtual_time()
-        begun, ended = set(), set()
+        loop, ended = virtual_loop(), set()
+        loop.hold()
+
+        def time_passes() -> None:
+            loop.call_soon_threadsafe(loop.hold, False)
+
+        both = threading.Barrier(2, action=time_passes)
 
         def objective(trial: Any) -> float:
-            begun.add(trial.number)
+            both.wait(10)
             try:
                 return past_its_time(trial)
             finally:
                 ended.add(trial.number)
 
-        # The loop's time jumps as soon as it has nothing to do but to wait for the threads.
         await study.optimize(objective, n_trials=2, n_jobs=2, trial_timeout=HOUR)
-        assert ended == begun  # perhaps not both: time may be up before a thread begins
+        assert ended == {0, 1}
         assert reasons(study) == [TIMED_OUT] * 2
         assert_clean(study)
 
@@ -304,16 +317,17 @@ def test_thread_that_does_not_call_is_waited_for() -> None:
     may_end = threading.Event()
 
     async def main() -> None:
-        study = await on_virtual_time()
-        loop = asyncio.get_running_loop()
+        study, loop = await on_virtual_time(), virtual_loop()
+        loop.hold()
 
         def objective(trial: Any) -> float:
+            loop.call_soon_threadsafe(loop.hold, False)
             assert may_end.wait(10)
             return 1.0
 
         task = loop.create_task(study.optimize(objective, n_trials=1, trial_timeout=HOUR))
-        while states(study) != [FAIL]:
-            await asyncio.sleep(60)
+        await asyncio.sleep(2 * HOUR)
+        assert states(study) == [FAIL]
         assert not task.done()
         assert reasons(study) == [TIMED_OUT]
         may_end.set()

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 import ahpo
-from ahpo.distributions import FloatDistribution
+from ahpo.distributions import BaseDistribution, FloatDistribution
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.samplers import BaseSampler
 from ahpo.states import StudyDirection, TrialState
@@ -290,7 +290,7 @@ def test_storage_refuses_the_end() -> None:
 
 def test_ask_with_distributions_that_fail() -> None:
     """An `ask` that raises leaves no trial running, since nobody could tell its end."""
-    distributions = {"x": FloatDistribution(0, 1)}
+    distributions: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1)}
 
     async def main() -> None:
         study = async_study(sampler=RaisingSampler("sample_independent"))

@@ -100,7 +100,7 @@ def test_sampler(way: Way, n_jobs: int) -> None:
     study = sync_study(session)
     assert_clean(study)
     assert len(study.trials) == 100
-    assert study.best_value < study.trials[0].value
+    assert study.best_trial.number > 0
     steps = [
         abs(one.params["x"] - other.params["x"])
         for one, other in zip(study.trials[20:], study.trials[21:], strict=False)

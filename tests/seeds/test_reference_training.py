@@ -341,7 +341,7 @@ async def test_suggest_int_async() -> None:
         n_estimators = trial.suggest_int("n_estimators", 50, 400)
         clf = RandomForestClassifier(n_estimators=n_estimators, random_state=0)
         await asyncio.to_thread(clf.fit, X_train, y_train)
-        return clf.score(X_valid, y_valid)
+        return await asyncio.to_thread(clf.score, X_valid, y_valid)
 
     async with aio.create_study(direction="maximize") as study:
         await study.optimize(objective, n_trials=3, n_jobs=3)

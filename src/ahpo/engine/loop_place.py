@@ -16,7 +16,7 @@ from ahpo.engine.unbroken import unbroken
 if TYPE_CHECKING:
     from ahpo.engine.session import Session
 
-__all__ = ("OnLoop", "place_of", "settle")
+__all__ = ("FINAL_WRITE", "OnLoop", "place_of", "settle")
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ("optimize_in_loop_thread",)
 
-# How long a signal may go unnoticed. Once interrupted, how often to look whether it has ended, and how long threads that do not end are
-# waited for after a second signal.
+# How long a signal may go unnoticed. Once interrupted, how often to look whether it has ended, and
+# how long threads that do not end are waited for after a second signal.
 _ALERT = 0.2
 _LOOK = 0.02
 _PATIENCE = 5.0

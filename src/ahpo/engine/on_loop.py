@@ -87,6 +87,8 @@ async def optimize_on_loop(
                 await _run_group(run, n_runners)
         except BaseException:
             await finish_rest(run)
+            if isinstance(run.error, KeyboardInterrupt | SystemExit):
+                raise run.error from None  # it counts more than any cancellation
             if run.error is not None:
                 say_dropped(run.error)
             raise
@@ -97,20 +99,20 @@ async def optimize_on_loop(
 
 async def _run_group(run: Run, n_runners: int) -> None:
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_runner(run)) for _ in range(n_runners)]
+        tasks: list[asyncio.Task[None]] = []
 
         def cancel() -> None:
             for task in tasks:
                 task.cancel()
 
-        run.on_cancel(cancel)
+        run.on_cancel(cancel)  # before the first task: an eager one runs, and fails, at once
+        for _ in range(n_runners):
+            tasks.append(group.create_task(_runner(run)))
         try:
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
             # Said before the group cancels them, so that each knows why.
-            run.is_ending = True
-            run.budget.stop()
-            cancel()
+            run.end(run.ended_by)
             with anyio.CancelScope(shield=True):  # a scope would cancel over and over
                 await asyncio.wait(tasks)
             raise

@@ -13,7 +13,7 @@ from ahpo.exceptions import ObjectiveBlocksLoopWarning
 __all__ = ("BLOCKING_SECONDS", "Watch", "watched")
 
 # A step this long is no accident of the scheduler, and others can feel it.
-BLOCKING_SECONDS = 0.25
+BLOCKING_SECONDS = 0.5
 
 
 class Watch:

@@ -18,6 +18,8 @@ def _sorted_unique(
     losses: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return the distinct rows in lexicographic order, and where each given row went, (n,)."""
+    if not losses.size:
+        return losses, np.empty(0, dtype=np.intp)
     order = np.lexsort(losses.T[::-1])
     rows = losses[order]
     new = np.empty(len(rows), dtype=bool)

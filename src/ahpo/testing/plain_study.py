@@ -15,7 +15,7 @@ from ahpo.history.records import FinishedTrial
 from ahpo.states import StudyDirection, TrialState
 from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("PlainStudy", "PlainTrial", "Written")
+__all__ = ("PlainStudy", "PlainTrial", "Written", "dicts_of")
 
 # One thing that was recorded on a trial: which of its dicts, the key, and the value.
 Written = tuple[str, Any, Any]

@@ -106,7 +106,7 @@ class UnitSpace:
 
     ``plain``: dp; ``smooth``: ds; ``counts``: (dt + dw,), how many values table and wide
     parameters have; ``n_tables``: dt, of which the first ``n_number_tables`` are numbers;
-    ``cell_width``: (dp,), 0 for what is as good as continuous; ``stepped``: whether anything is not.
+    ``cell_width``: (dp,), 0 for what is as good as continuous; ``stepped``: whether any is not.
 
     The t values of all tables, one table after the other: ``first``: (dt,), where each table
     begins; ``table_of``: (t,), the table of each value; ``value_at``: (t,), where each value is in

@@ -166,6 +166,7 @@ def _best_of_several(losses: NDArray[np.float64], n_good: int) -> NDArray[np.int
     Whole fronts first. Of the front that does not fit, the rows that together dominate the largest
     hypervolume (Ozaki 2020, section 4), greedily.
     """
+    losses = _finite(losses)
     ranks = non_domination_ranks(losses, n_good)
     sizes = np.cumsum(np.bincount(ranks))
     last = int(np.searchsorted(sizes, n_good))
@@ -180,3 +181,16 @@ def _best_of_several(losses: NDArray[np.float64], n_good: int) -> NDArray[np.int
         reference[reference == 0] = 1e-12
         split = split[select_subset(front, missing, reference)]
     return np.concatenate((whole, split))
+
+
+def _finite(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return losses, (n, k), with infinities at some distance beyond the finite ones."""
+    finite = np.isfinite(losses)
+    if finite.all():
+        return losses
+    highest = np.where(finite, losses, -inf).max(axis=0)
+    lowest = np.where(finite, losses, inf).min(axis=0)
+    # A column may have no finite loss at all.
+    highest, lowest = np.where(highest == -inf, 0.0, highest), np.where(lowest == inf, 0.0, lowest)
+    beyond = np.maximum(highest - lowest, 1.0)
+    return np.clip(losses, lowest - beyond, highest + beyond)
