@@ -61,8 +61,9 @@ class ThreadCaller:
             finally:
                 loop.call_soon_threadsafe(ended.set)
 
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as limit:
+            async with limit:
                 return await anyio.to_thread.run_sync(
                     work, abandon_on_cancel=True, limiter=self._limiter
                 )
@@ -108,8 +109,9 @@ class CoroutineCaller:
         steps = watched(made, trial.number, self._watch)
         if timeout is None:
             return await steps
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as limit:
+            async with limit:
                 returned = await steps
         except TimeoutError:
             if limit.expired():

@@ -106,8 +106,7 @@ async def _run_group(run: Run, n_runners: int) -> None:
                 task.cancel()
 
         run.on_cancel(cancel)  # before the first task: an eager one runs, and fails, at once
-        for _ in range(n_runners):
-            tasks.append(group.create_task(_runner(run)))
+        tasks.extend(group.create_task(_runner(run)) for _ in range(n_runners))
         try:
             await asyncio.wait(tasks)
         except asyncio.CancelledError:

@@ -129,6 +129,13 @@ class ParamColumn:
             ids.set(row, kind)
             self._ids = ids  # not before it has room for all rows that a reader may ask for
 
+    def kinds(self, rows: NDArray[np.int64]) -> NDArray[np.int32] | None:
+        """Return which distribution the value in each row was drawn from; None if there is one."""
+        ids = self._ids
+        if ids is None:
+            return None
+        return ids.rows(int(rows.max(initial=-1)) + 1)[rows]
+
     def distribution(self, row: int) -> BaseDistribution:
         """Return the distribution that the value in ``row`` was drawn from."""
         return self.distributions[0 if self._ids is None else int(self._ids.data[row])]
@@ -257,6 +264,16 @@ class FinishedTable:
             return None
         values = self.values.data[row].tolist()
         return None if any(value != value for value in values) else tuple(values)
+
+    def representatives(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return some of the rows: one for each set of parameters and distributions among them."""
+        kinds = [self.layout.rows(int(rows.max(initial=-1)) + 1)[rows]]
+        for column in list(self.columns.values()):
+            of_column = column.kinds(rows)
+            if of_column is not None:
+                kinds.append(of_column)
+        firsts = np.unique(np.column_stack(kinds), axis=0, return_index=True)[1]
+        return rows[np.sort(firsts)]
 
     def trial(self, row: int) -> FinishedTrial:
         """Return all of one row."""

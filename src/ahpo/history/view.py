@@ -146,11 +146,15 @@ class View:
         return sorted(self._history.waiting.values(), key=lambda trial: trial.number)
 
     def _distributions(self, include_pruned: bool) -> list[dict[str, BaseDistribution]]:
+        """Return the sets of distributions among the selected rows, each of them once."""
+        if self._rows is None or not self.n:
+            return []
+        states, table = self.states, self._history.table
+        wanted = states == TrialState.COMPLETE
+        if include_pruned:
+            wanted |= states == TrialState.PRUNED
         return [
-            trial.distributions
-            for trial in map(self._history.table.trial, () if self._rows is None else self._rows)
-            if trial.state is TrialState.COMPLETE
-            or (include_pruned and trial.state is TrialState.PRUNED)
+            table.trial(int(row)).distributions for row in table.representatives(self._rows[wanted])
         ]
 
     def intersection(self, include_pruned: bool = False) -> dict[str, BaseDistribution]:
