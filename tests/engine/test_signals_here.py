@@ -134,23 +134,43 @@ def test_sigterm_handler_of_the_program_is_left_alone() -> None:
     assert_clean(study)
 
 
-@pytest.mark.parametrize("n_signals", [2, 3])
-def test_threads_that_do_not_end(n_signals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("impatient", [False, True])
+def test_threads_that_do_not_end(impatient: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are left behind some time after a second Ctrl-C, or at once after a third one."""
-    monkeypatch.setattr(loop_thread, "_PATIENCE", 0.1 if n_signals == 2 else 1000.0)
-    study, may_end = sync_study(), threading.Event()
+    monkeypatch.setattr(loop_thread, "_PATIENCE", 1000.0 if impatient else 0.1)
+    study, may_end, left = sync_study(), threading.Event(), threading.Event()
+
+    def send_again_and_again() -> None:
+        send(signal.SIGINT)
+        while reasons(study) != ["KeyboardInterrupt"] * 2:
+            left.wait(0.01)
+        send(signal.SIGINT)
+        while impatient and not left.wait(0.05):
+            send(signal.SIGINT)
 
     def stuck(trial: Any) -> float:
         if trial.number == 1:
-            threading.Thread(target=send, args=[signal.SIGINT] * n_signals).start()
+            sender.start()
         may_end.wait(30)
         return 1.0
 
-    with pytest.raises(KeyboardInterrupt):
-        study.optimize(stuck, n_jobs=2)
-    assert_clean(study)
-    assert reasons(study) == ["KeyboardInterrupt"] * 2
-    study.optimize(lambda trial: 1.0, n_trials=1)  # it can go on even now
-    may_end.set()
-    assert len(study.trials) == 3
-    assert states(study)[2].name == "COMPLETE"
+    def not_too_late(*_: Any) -> None:
+        if not left.is_set():
+            raise KeyboardInterrupt
+
+    sender = threading.Thread(target=send_again_and_again)
+    before = signal.signal(signal.SIGINT, not_too_late)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            try:
+                study.optimize(stuck, n_jobs=2)
+            finally:
+                left.set()
+        sender.join()
+        assert_clean(study)
+        assert reasons(study) == ["KeyboardInterrupt"] * 2
+        study.optimize(lambda trial: 1.0, n_trials=1)  # it can go on even now
+        assert states(study)[2].name == "COMPLETE"
+    finally:
+        may_end.set()
+        signal.signal(signal.SIGINT, before)

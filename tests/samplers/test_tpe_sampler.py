@@ -400,6 +400,29 @@ def test_what_is_cached_never_shows(objectives: int) -> None:
         assert sampler.propose(view, 1000) == cached
 
 
+@pytest.mark.parametrize("multivariate", [True, False])
+def test_running_trials_count_the_same_however_they_became_known(multivariate: bool) -> None:
+    trials = filled(40)
+    sampler = TPESampler(seed=0, multivariate=multivariate)
+    rng = np.random.default_rng(1)
+    running: list[int] = []
+    proposals = [sampler.propose(trials.view(), 900 + i) for i in range(60)]
+    for proposal in proposals:
+        number = trials.start()
+        if rng.random() < 0.7:
+            trials.history.open_trial(number).proposal = proposal
+        running.append(number)
+        if rng.random() < 0.4:
+            late = trials.history.open_trial(running[int(rng.integers(len(running)))])
+            late.proposal = late.proposal or proposal
+        if rng.random() < 0.3:
+            ended = running.pop(int(rng.integers(len(running))))
+            trials.end(ended, 1.0, state=TrialState.FAIL)
+        view = trials.view()
+        fresh = sampler.propose(view.select(np.arange(view.n)), 1000)
+        assert sampler.propose(view, 1000) == fresh
+
+
 def test_threads_that_ask_at_once_get_what_one_gets() -> None:
     trials = filled(80)
     sampler = TPESampler(seed=0)

@@ -42,6 +42,7 @@ class LiveTrial(BaseTrial):
         self._record = session.store.record
         self._record_param = session.store.record_param
         self._spaces = session.spaces
+        self._floats = session.spaces.floats
         self._arrays = session.array_sampler
         self._interrupt: str | None = None
         self._deadline: float | None = None
@@ -76,7 +77,7 @@ class LiveTrial(BaseTrial):
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         try:
-            wanted = self._spaces.floats[name, low, high, step, log]
+            wanted = self._floats[name, low, high, step, log]
         except (KeyError, TypeError):
             wanted = self._spaces.new_float(name, low, high, step, log)
         value: float = self._suggest(name, wanted)

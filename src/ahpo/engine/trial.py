@@ -26,4 +26,6 @@ class Trial(LiveTrial):
         """
         self._check_going()
         self._check_single_objective("should_prune")
-        return drive(self._session.checkpoint(self.number))
+        if not self._session.store.waits:
+            return self._session.decide(self._number)  # there is nobody to tell or to learn from
+        return drive(self._session.checkpoint(self._number))

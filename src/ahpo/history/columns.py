@@ -272,7 +272,10 @@ class FinishedTable:
             of_column = column.kinds(rows)
             if of_column is not None:
                 kinds.append(of_column)
-        firsts = np.unique(np.column_stack(kinds), axis=0, return_index=True)[1]
+        _, firsts, kind = np.unique(kinds[0], return_index=True, return_inverse=True)
+        for more in kinds[1:]:
+            pairs = kind.astype(np.int64) << 32 | more
+            _, firsts, kind = np.unique(pairs, return_index=True, return_inverse=True)
         return rows[np.sort(firsts)]
 
     def trial(self, row: int) -> FinishedTrial:

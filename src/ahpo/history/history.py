@@ -246,7 +246,8 @@ class History:
         if state is not TrialState.FAIL:
             self._update_spaces(trial, complete=state is TrialState.COMPLETE)
         if self._indexes:
-            finished = self.table.trial(row)
+            known = self.table.row_values(row)
+            finished = trial.record()._replace(state=state, values=known, completed=at)
             for index in self._indexes.values():
                 index.finished(finished)
 

@@ -114,34 +114,33 @@ def pending_trials(
     known: Pending | None = cache.get(key)
     if known is None or known.space is not space:
         known = Pending.none(space)
+    running = {trial.number: trial for trial in view.running() if trial.number != number}
     columns = known.columns
-    kept: list[int] = []
-    kept_numbers: list[int] = []
+    if running.keys() == columns.keys():
+        return known
+    kept = [column for n, column in columns.items() if n in running]
+    numbers = [n for n in columns if n in running]
     added: list[tuple[list[float], list[int]]] = []
-    added_numbers: list[int] = []
-    for trial in view.running():
-        if trial.number == number:
-            continue
-        column = columns.get(trial.number)
-        if column is not None:
-            kept.append(column)
-            kept_numbers.append(trial.number)
-            continue
-        values = _values(trial, space.names)
+    for n in sorted(running.keys() - columns.keys()):
+        values = _values(running[n], space.names)
         point = None if values is None else space.encode_point(values)
         if point is not None:
             added.append(point)
-            added_numbers.append(trial.number)
+            numbers.append(n)
     if not added and len(kept) == len(columns):
         return known
-    unit, index = known.unit[:, kept], known.indices[:, kept]
+    unit, indices = known.unit[:, kept], known.indices[:, kept]
     if added:
         new_unit = np.array([point[0] for point in added]).reshape(len(added), -1).T
-        new_index = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T
+        new_indices = np.array([point[1] for point in added], np.intp).reshape(len(added), -1).T
         unit = np.concatenate((unit, new_unit), axis=1)
-        index = np.concatenate((index, new_index), axis=1)
-    numbers = (*kept_numbers, *added_numbers)
-    result = Pending(space, {n: column for column, n in enumerate(numbers)}, unit, index)
+        indices = np.concatenate((indices, new_indices), axis=1)
+    if numbers != sorted(numbers):
+        # By number, however late a trial's parameters became known: weights depend on the order.
+        order = np.argsort(numbers)
+        numbers.sort()
+        unit, indices = unit[:, order], indices[:, order]
+    result = Pending(space, dict(zip(numbers, range(len(numbers)), strict=True)), unit, indices)
     cache[key] = result
     return result
 
