@@ -27,13 +27,14 @@ pytestmark = [
 
 
 class Interrupter:
-    """Send SIGINT at some of the lines that the package and an objective of this file run.
+    """Send a signal at some of the lines that the package and an objective of this file run.
 
     Not at a ``with``: there Python itself lets no signal in, so that what was entered is left.
     """
 
-    def __init__(self, *at: int) -> None:
+    def __init__(self, *at: int, signum: int = signal.SIGINT) -> None:
         self.count = 0
+        self._signum = signum
         self._at = frozenset(at)
 
     def __enter__(self) -> Interrupter:
@@ -57,7 +58,7 @@ class Interrupter:
                 if line.lstrip().startswith("with "):
                     self._at |= {self.count + 1}
                 else:
-                    signal.raise_signal(signal.SIGINT)
+                    signal.raise_signal(self._signum)
         return self._line
 
 
@@ -72,11 +73,13 @@ def callback(study: Study, trial: Any) -> None:
     assert trial.state.is_finished()
 
 
-def interrupted(*at: int) -> tuple[Study, Interrupter, BaseException | None]:
-    """Run two trials with a Ctrl-C at these lines; return what there is then."""
+def interrupted(
+    *at: int, signum: int = signal.SIGINT
+) -> tuple[Study, Interrupter, BaseException | None]:
+    """Run two trials with a signal at these lines; return what there is then."""
     study = sync_study(new_session())
     raised = None
-    with Interrupter(*at) as lines:
+    with Interrupter(*at, signum=signum) as lines:
         try:
             study.optimize(objective, n_trials=2, callbacks=[callback])
         except BaseException as error:
@@ -84,17 +87,22 @@ def interrupted(*at: int) -> tuple[Study, Interrupter, BaseException | None]:
     return study, lines, raised
 
 
-def assert_interrupted_cleanly(*at: int) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    study, lines, raised = interrupted(*at)
-    assert signal.getsignal(signal.SIGINT) is before
+def assert_interrupted_cleanly(
+    *at: int,
+    signum: int = signal.SIGINT,
+    error: type[BaseException] = KeyboardInterrupt,
+    reason: str = "KeyboardInterrupt",
+) -> None:
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    study, lines, raised = interrupted(*at, signum=signum)
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
     assert_clean(study)
     assert not study._session.runs
-    assert set(reasons(study)) <= {"KeyboardInterrupt"}
+    assert set(reasons(study)) <= {reason}
     if lines.count < at[0]:
         assert raised is None
         return
-    assert isinstance(raised, KeyboardInterrupt), at
+    assert isinstance(raised, error), at
     n_before = len(study.trials)
     study.optimize(objective, n_trials=1)
     assert states(study)[n_before:] == [ahpo.trial.TrialState.COMPLETE]
@@ -121,6 +129,20 @@ def test_ctrl_c_at_every_line(part: int) -> None:
     """Wherever Ctrl-C comes, it is raised, no trial is left running, and the study goes on."""
     for k in range(1 + part, n_lines() + 1, 8):
         assert_interrupted_cleanly(k)
+
+
+def test_sigterm_at_every_line() -> None:
+    """SIGTERM likewise: it raises SystemExit, once the trials are finished."""
+
+    def exits(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(143)  # where no study is at work, it would end these tests
+
+    before = signal.signal(signal.SIGTERM, exits)
+    try:
+        for k in range(1, n_lines() + 1, 3):
+            assert_interrupted_cleanly(k, signum=signal.SIGTERM, error=SystemExit, reason="SIGTERM")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("later", [1, 3, 20])

@@ -46,14 +46,12 @@ class Gate:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self._install(signum)
         try:
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._install(signum)
             yield
         finally:
-            for number, before in self._before.items():
-                if signal.getsignal(number) == self._handle:  # else it is somebody's, who keeps it
-                    signal.signal(number, signal.SIG_DFL if before is _exit else before)
+            self._uninstall()
         self.check()
 
     def _install(self, signum: signal.Signals) -> None:
@@ -63,6 +61,19 @@ class Gate:
         if callable(before):  # ignored signals stay ignored
             self._before[signum] = before
             signal.signal(signum, self._handle)
+
+    def _uninstall(self) -> None:
+        interruption: BaseException | None = None
+        while True:
+            try:
+                for number, before in self._before.items():
+                    if signal.getsignal(number) == self._handle:  # or somebody's, who keeps it
+                        signal.signal(number, signal.SIG_DFL if before is _exit else before)
+                break
+            except BaseException as error:  # from the handler that is back already: once more
+                interruption = error
+        if interruption is not None:
+            raise interruption
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._open:
