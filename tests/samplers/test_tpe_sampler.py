@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ahpo.distributions import (
-    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -24,27 +21,10 @@ from ahpo.exceptions import ExperimentalWarning
 from ahpo.history.view import View
 from ahpo.samplers import RandomSampler, TPESampler
 from ahpo.states import TrialState
-from tests.samplers.spaces import EVERY_KIND, random_params
+from tests.samplers.spaces import EVERY_KIND, PLANE, bowl, of_every_kind, random_params
 from tests.samplers.trials import MAXIMIZE, MINIMIZE, Space, Trials
 
 GOLDEN = Path(__file__).with_name("golden_tpe.csv")
-PLANE: Space = {"x": FloatDistribution(-5.0, 5.0), "y": FloatDistribution(-5.0, 5.0)}
-
-
-def bowl(params: dict[str, Any]) -> float:
-    return float((params["x"] - 2.0) ** 2 + (params["y"] + 1.0) ** 2)
-
-
-def of_every_kind(params: dict[str, Any]) -> float:
-    """Return a loss that each parameter of `EVERY_KIND` has a part in."""
-    loss = (params["float"] - 1.0) ** 2 + (np.log10(params["log"]) + 3.0) ** 2
-    loss += params["few steps"] + abs(params["int"] - 3) + abs(params["few log ints"] - 2) / 4
-    loss += abs(np.log(params["graded"] / 10.0)) + abs(np.log(params["narrow cells"] / 5000.0))
-    loss += {"a": 0.0, "b": 1.0, "c": 2.0}[params["choice"]] + (not params["yes or no"])
-    loss += abs(params["wide choice"] - 30) / 10 + abs(params["many steps"] - 200) / 100
-    return float(loss + params["countless"] / 1e8)
-
-
 # -- arguments ------------------------------------------------------------------------------
 
 
@@ -459,56 +439,3 @@ def test_suggestions_are_those_on_record() -> None:
                 assert value == pytest.approx(float(text), rel=1e-6), name
             else:
                 assert str(value) == text, name
-
-
-# -- it finds what it looks for -------------------------------------------------------------
-
-
-def best(found: list[dict[str, Any]], objective: Callable[[dict[str, Any]], float]) -> float:
-    return min(map(objective, found))
-
-
-@pytest.mark.parametrize("multivariate", [True, False])
-@pytest.mark.parametrize(("space", "objective"), [(PLANE, bowl), (EVERY_KIND, of_every_kind)])
-def test_it_finds_better_than_random_search(
-    space: Space, objective: Callable[[dict[str, Any]], float], multivariate: bool
-) -> None:
-    found = {"tpe": 0.0, "random": 0.0}
-    for seed in range(5):
-        sampler = TPESampler(seed=seed, multivariate=multivariate)
-        found["tpe"] += np.log(best(Trials(space).run(sampler, objective, 100), objective))
-        random = RandomSampler(seed=seed)
-        found["random"] += np.log(best(Trials(space).run(random, objective, 100), objective))
-    assert found["tpe"] < found["random"] - 5 * np.log(1.3)
-
-
-def test_it_closes_in_on_the_front_of_two_objectives() -> None:
-    def both(params: dict[str, Any]) -> list[float]:
-        return [params["x"] ** 2 + params["y"] ** 2, (params["x"] - 2) ** 2 + params["y"] ** 2]
-
-    trials = Trials(PLANE, [MINIMIZE, MINIMIZE])
-    trials.run(TPESampler(seed=0), both, 150)
-    late = [trials.params(number) for number in range(100, 150)]
-    assert np.mean([abs(params["y"]) for params in late]) < 1.0
-    assert np.mean([-0.7 <= params["x"] <= 2.7 for params in late]) > 0.7
-
-
-@settings(max_examples=10)
-@given(st.integers(0, 2**32))
-def test_trials_with_few_values_do_not_break_it(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    space: dict[str, BaseDistribution] = {
-        "a": CategoricalDistribution((0, 1)),
-        "b": IntDistribution(0, 1),
-        "c": FloatDistribution(0.0, 1.0, step=1.0),
-    }
-    trials = Trials(space)
-    objective = {key: float(rng.random()) for key in np.ndindex(2, 2, 2)}
-    sampler = TPESampler(seed=seed)
-
-    def value(params: dict[str, Any]) -> float:
-        return objective[params["a"], params["b"], int(params["c"])]
-
-    found = trials.run(sampler, value, 40)
-    late = [value(params) for params in found[20:]]
-    assert np.mean(late) <= np.mean(list(objective.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -77,12 +78,14 @@ async def optimize_on_loop(
         begun(run)
     n_runners = options.n_jobs
     if options.n_trials is not None:
-        n_runners = max(1, min(n_runners, options.n_trials))
+        n_runners = max(1, min(n_runners, math.ceil(options.n_trials)))
     async with terminate_on_loop(run):
         try:
             await settle(session)
             if session.warms_up is not None:
                 await unbroken(anyio.to_thread.run_sync(session.warms_up))
+                if goes_on is None:  # what was imported is not the study's time
+                    run.budget.deadline = options.budget(session.clock.monotonic()).deadline
             with Underway(run, options):
                 await _run_group(run, n_runners)
         except BaseException:

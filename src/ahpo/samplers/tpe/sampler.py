@@ -45,6 +45,20 @@ __all__ = ("TPESampler",)
 
 _FAIL = int(TrialState.FAIL)
 _CONSTRAINTS = "constraints"
+_DEPRECATED_SINCE = {"consider_prior": "v4.3.0", "constraints_func": "v5.0.0"}
+
+
+def _warn_of_deprecated(**arguments: Any) -> None:
+    """Warn of each argument that was given."""
+    for name, value in arguments.items():
+        if value is not None:
+            since = _DEPRECATED_SINCE.get(name, "v4.9.0")
+            instead = " Use `trial.set_constraint` instead." if name == "constraints_func" else ""
+            warnings.warn(
+                f"`{name}` is deprecated, as it is in Optuna since {since}.{instead}",
+                FutureWarning,
+                stacklevel=3,
+            )
 
 
 class TPESampler(ArraySampler):
@@ -91,27 +105,16 @@ class TPESampler(ArraySampler):
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
     ) -> None:
         super().__init__(seed)
-        for name, value, since, instead in (
-            ("consider_prior", consider_prior, "v4.3.0", ""),
-            ("prior_weight", prior_weight, "v4.9.0", ""),
-            ("consider_magic_clip", consider_magic_clip, "v4.9.0", ""),
-            ("consider_endpoints", consider_endpoints, "v4.9.0", ""),
-            ("gamma", gamma, "v4.9.0", ""),
-            ("weights", weights, "v4.9.0", ""),
-            ("warn_independent_sampling", warn_independent_sampling, "v4.9.0", ""),
-            (
-                "constraints_func",
-                constraints_func,
-                "v5.0.0",
-                " Use `trial.set_constraint` instead.",
-            ),
-        ):
-            if value is not None:
-                warnings.warn(
-                    f"`{name}` is deprecated, as it is in Optuna since {since}.{instead}",
-                    FutureWarning,
-                    stacklevel=2,
-                )
+        _warn_of_deprecated(
+            consider_prior=consider_prior,
+            prior_weight=prior_weight,
+            consider_magic_clip=consider_magic_clip,
+            consider_endpoints=consider_endpoints,
+            gamma=gamma,
+            weights=weights,
+            warn_independent_sampling=warn_independent_sampling,
+            constraints_func=constraints_func,
+        )
         if prior_weight is not None and not prior_weight >= 0.0:
             raise ValueError(f"`prior_weight` must not be negative, but it is {prior_weight!r}.")
         if n_ei_candidates < 1:
