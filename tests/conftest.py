@@ -20,9 +20,9 @@ settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )
 
-# Threads that live as long as the process and serve every study: the facade's loop, and workers
+# Threads that live as long as the process and serve every study: the storages' loop, and workers
 # that asyncio and anyio keep for reuse.
-_KEPT = ("ahpo-loop", "asyncio_", "AnyIO worker thread", "pytest_timeout", "tqdm")
+_KEPT = ("ahpo-storages", "asyncio_", "AnyIO worker thread", "pytest_timeout", "tqdm")
 _JOIN_SECONDS = 5.0
 
 

@@ -229,14 +229,25 @@ class History:
                 f"but the study has {len(self.directions)} objectives."
             )
 
-    def _finish(self, fact: TrialFinished) -> None:
-        number, state, values, at = fact
+    def check_finish(self, fact: TrialFinished) -> OpenTrial:
+        """Return the trial that the fact would finish.
+
+        :raises UpdateFinishedTrialError: if it has finished
+        :raises KeyError: if there is no such trial
+        :raises ValueError: if the change of state or the values are not legal
+        """
+        number, state, values, _ = fact
         trial = self.running.get(number) or self.open_trial(number)
         self._check_change(trial, state)
         if state is _RUNNING:
             raise ValueError(f"Trial#{number} can not finish as RUNNING.")
         if values is not None:
             self._check_values(f"Trial#{number}", values)
+        return trial
+
+    def _finish(self, fact: TrialFinished) -> None:
+        number, state, values, at = fact
+        trial = self.check_finish(fact)
         row = self.table.append(trial, state, values, at, _violation(trial.system_attrs))
         self._row_of[number] = row
         (self.running if trial.state is _RUNNING else self.waiting).pop(number)
@@ -323,6 +334,16 @@ class History:
         if trial is not None:
             return trial.state
         return TrialState(int(self.table.states.data[self._row(number)]))
+
+    def trial_id(self, number: int) -> int:
+        """Return the identifier that the storage has given to a trial.
+
+        :raises KeyError: if there is no trial of that number
+        """
+        trial = self.running.get(number) or self.waiting.get(number)
+        if trial is not None:
+            return trial.trial_id
+        return int(self.table.trial_ids.data[self._row(number)])
 
     def _row(self, number: int) -> int:
         row = self._row_of.get(number)

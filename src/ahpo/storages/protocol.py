@@ -61,6 +61,8 @@ class StudyStore(ABC):
     async def start(self, at: int) -> int:
         """Start the longest waiting trial, or else a new one, and return its number.
 
+        The history is up to date when it returns.
+
         A waiting trial is started once, whoever asks; numbers are consecutive and unique under
         any number of processes and threads.
 
@@ -95,6 +97,11 @@ class StudyStore(ABC):
     @abstractmethod
     async def refresh(self) -> None:
         """Bring the history up to date with what others have written."""
+
+    async def sync(self) -> None:
+        """Flush and refresh, which a storage may be able to do in one go."""
+        await self.flush()
+        await self.refresh()
 
 
 class Storage(ABC):

@@ -85,8 +85,11 @@ class TrialTests(WithHandles):
             *(one.start(NOW) for one in (store, other) * 5),
             *(one.create([complete(), waiting()]) for one in (store, other) * 5),
         )
-        found = [trial.trial_id for trial in await trials(await another())]
-        assert len(found) == 30
+        everything = await trials(await another())
+        found = [trial.trial_id for trial in everything]
+        # A start that comes late takes a trial that waits.
+        n_claimed = 10 - sum(trial.state is TrialState.WAITING for trial in everything)
+        assert len(found) == 30 - n_claimed
         assert found == sorted(set(found))
 
     async def test_waiting_trials_are_started_first_the_longest_waiting_one_before_the_others(

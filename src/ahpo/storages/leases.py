@@ -1,0 +1,49 @@
+"""How long a running trial may go without a sign of life, and what is done about one that does."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ahpo.logging import get_logger
+
+if TYPE_CHECKING:
+    from ahpo.storages.replica import ReplicaStore
+
+__all__ = ("LEASES", "LEASE_EXPIRED", "Leases", "keep")
+
+LEASE_EXPIRED = "its worker gave no sign of life (the lease expired)"
+
+_logger = get_logger("ahpo.storages")
+
+
+class Leases(NamedTuple):
+    """How leases are kept.
+
+    ``interval`` is how often they are renewed, ``grace`` how long one lasts without, in seconds.
+    ``sleep`` is what waits in between.
+    """
+
+    interval: float = 60.0
+    grace: float = 120.0
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+LEASES = Leases()
+
+
+async def keep(store: weakref.ref[ReplicaStore], leases: Leases) -> None:
+    """Renew the leases of a store's trials, and reap those of others, until the store is gone."""
+    while True:
+        await leases.sleep(leases.interval)
+        kept = store()
+        if kept is None:
+            return
+        try:
+            await kept.renew()
+        except Exception as error:
+            # The next time may do better; if not, the leases expire, which is what they are for.
+            _logger.warning(f"The leases of running trials could not be renewed: {error!r}.")
+        del kept

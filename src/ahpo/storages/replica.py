@@ -1,0 +1,446 @@
+"""A study's history in this process, kept up to date with a storage that others write too.
+
+What is recorded goes into the history at once and to the storage in batches: while one exchange is
+under way, everything that is asked for queues up, and becomes the next one. So a thousand waiting
+coroutines share a commit and a query, and an idle study has each fact written by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from ahpo.distributions import BaseDistribution
+from ahpo.exceptions import UpdateFinishedTrialError
+from ahpo.history.facts import (
+    Fact,
+    ParamSet,
+    StudySystemAttrSet,
+    StudyUserAttrSet,
+    TrialFinished,
+)
+from ahpo.history.history import History
+from ahpo.history.placing import place
+from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.states import TrialState
+from ahpo.storages.exchange import (
+    Create,
+    Link,
+    Op,
+    Reap,
+    Request,
+    Response,
+    Seen,
+    Start,
+    Write,
+)
+from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
+from ahpo.storages.patience import patiently
+from ahpo.storages.pending import Pending, resolve
+from ahpo.storages.protocol import StudyStore
+from ahpo.storages.thread import StorageThread, storage_thread
+
+if TYPE_CHECKING:
+    from ahpo.storages.replicated import ReplicatedStorage
+
+__all__ = ("ReplicaStore", "Watcher")
+
+# Seconds for which a fact that nobody waits for may stay behind, so that it has company.
+LINGER = 0.02
+
+_IDLE, _LINGERING, _BUSY = range(3)
+_DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
+
+Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
+
+
+class Watcher(Protocol):
+    """Want to know what others did to trials."""
+
+    def notice(self, lost: Sequence[int], reaped: Sequence[int]) -> None:
+        """Take notice; on the storages' thread, so it must be quick and wait for nothing.
+
+        :param lost: trials that this store has started and somebody else has finished
+        :param reaped: trials that this store has failed because their leases had expired
+        """
+        ...
+
+
+class _Item(NamedTuple):
+    """Something to be done in an exchange, and who waits for it."""
+
+    what: Fact | Start | Create | Reap | None
+    pending: Pending[Any] | None = None
+    read: bool = False
+
+
+class ReplicaStore(StudyStore):
+    """Keep one study that lives in a storage.
+
+    :param storage: the storage, which opens links to it
+    :param link: the link to the study
+    :param leases: how its running trials are kept alive; None for not at all
+    """
+
+    waits = True
+
+    def __init__(self, storage: ReplicatedStorage, link: Link, leases: Leases | None) -> None:
+        self.storage = storage
+        self.study_id = link.study_id
+        self.history = History(link.study_name, link.directions)
+        self.leases = leases
+        self.watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
+        self._lock = self.history.guard = threading.Lock()
+        self._items: list[_Item] = []
+        self._state = _IDLE
+        self._link: Link | None = link
+        self._thread: StorageThread | None = storage_thread()
+        self._stop_keeper: Callable[[], object] | None = None
+        self._refused: dict[int, Exception] = {}
+        # By trial identifier, written by exchanges only: what `Seen` says.
+        self._last_id = -1
+        self._own: dict[int, int] = {}
+        self._running: dict[int, int] = {}
+        self._waiting: dict[int, int] = {}
+        self._names: dict[str, BaseDistribution] = {}
+        self._beat = self._closing = False
+        _stores.add(self)
+
+    # -- what is recorded -------------------------------------------------------------------
+
+    def record(self, fact: Fact) -> None:
+        with self._lock:
+            self.history.apply(fact)
+            idle = self._queue(_Item(fact))
+        if idle:
+            self._here().soon(self._linger)
+
+    def record_param(
+        self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
+    ) -> None:
+        with self._lock:
+            self.history.set_param(trial, name, value, distribution)
+            idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
+        if idle:
+            self._here().soon(self._linger)
+
+    def _queue(self, item: _Item) -> bool:
+        self._items.append(item)
+        idle = self._state == _IDLE
+        if idle:
+            self._state = _LINGERING
+        return idle
+
+    # -- what is waited for -----------------------------------------------------------------
+
+    async def start(self, at: int) -> int:
+        number: int = await self._ask(Start(at, self.leases is not None), read=True)
+        return number
+
+    async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
+        with self._lock:
+            self.history.check_new(trials)
+        return list(await self._ask(Create(tuple(trials)))) if trials else []
+
+    async def flush(self) -> None:
+        await self._ask(None)
+
+    async def refresh(self) -> None:
+        await self._ask(None, read=True)
+
+    async def sync(self) -> None:
+        await self._ask(None, read=True)
+
+    async def finish(self, fact: TrialFinished) -> None:
+        refused = self._refused.pop(fact.number, None)
+        if refused is not None and fact.state is not TrialState.FAIL:
+            raise refused
+        if fact.number >= self.history.n_trials:
+            await self.refresh()  # somebody else may have created it
+        with self._lock:
+            self.history.check_finish(fact)
+        await self._ask(fact)
+
+    async def renew(self) -> None:
+        """Renew the leases of the trials that this store runs, and reap those of others."""
+        if self.leases is None:
+            return
+        self._beat = True
+        reap = Reap(self.leases.grace, self.storage.now(), LEASE_EXPIRED)
+        await self._ask(reap, read=True)
+
+    async def reap(self) -> list[int]:
+        """Fail the trials whose leases have expired, and return their numbers."""
+        if self.leases is None:
+            return []
+        reap = Reap(self.leases.grace, self.storage.now(), LEASE_EXPIRED)
+        numbers: list[int] = await self._ask(reap, read=True)
+        return numbers
+
+    async def _ask(self, what: Fact | Start | Create | Reap | None, read: bool = False) -> Any:
+        """Have something done and return the answer.
+
+        Cancelled, it has not been done, or has been done as a whole, when the caller learns of it.
+        """
+        pending: Pending[Any] = Pending()
+        item = _Item(what, pending, read)
+        thread = self._here()
+        with self._lock:
+            self._items.append(item)
+            wake = self._state != _BUSY
+            self._state = _BUSY
+        if wake:
+            thread.soon(self._begin)
+        try:
+            return await pending
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if what is not None and not pending.done and not self._take_back(item):
+                await pending.outlast()
+            raise
+
+    def _take_back(self, item: _Item) -> bool:
+        with self._lock:
+            for place_in_queue, queued in enumerate(self._items):
+                if queued is item:
+                    del self._items[place_in_queue]
+                    return True
+        return False
+
+    async def aclose(self) -> None:
+        """Write what is left, give up the leases of trials that still run, and close the link."""
+        self._closing = True
+        try:
+            with suppress(KeyError):  # deleted: there is nothing left to write
+                await self._ask(None)
+        finally:
+            self._closing = False
+            await self._here().run(self._unlink)
+
+    async def _unlink(self) -> None:
+        stop, self._stop_keeper = self._stop_keeper, None
+        if stop is not None:
+            stop()
+        link, self._link = self._link, None
+        if link is not None:
+            await link.aclose()
+
+    # -- on the storages' thread ------------------------------------------------------------
+
+    def _here(self) -> StorageThread:
+        thread = storage_thread()
+        if thread is not self._thread:  # a forked child: the link belongs to the parent
+            self._thread, self._link, self._stop_keeper = thread, None, None
+        return thread
+
+    def _forked(self) -> None:
+        # The parent writes what was recorded, and runs what it has started.
+        self._items.clear()
+        self._state = _IDLE
+        self._running.update(self._own)
+        self._own.clear()
+
+    def _linger(self) -> None:
+        asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
+
+    def _begin_unasked(self) -> None:
+        with self._lock:
+            if self._state != _LINGERING:
+                return
+            self._state = _BUSY
+        self._begin()
+
+    def _begin(self) -> None:
+        self._here().spawn(self._work())
+
+    async def _work(self) -> None:
+        """Carry out what is queued, until nothing is left that can be."""
+        failed = False
+        while True:
+            with self._lock:
+                items = self._items
+                if not items or (failed and all(item.pending is None for item in items)):
+                    self._state = _IDLE
+                    return
+                self._items = []
+            failed = not await self._carry_out(items)
+
+    async def _carry_out(self, items: list[_Item]) -> bool:
+        """Do one exchange and tell those who wait; return whether it came off."""
+        lost: list[int] = []
+        reaped: list[int] = []
+        results: list[Result] = []
+        try:
+            request = self._request(items)
+            response = await self._exchange(request)
+            with self._lock:
+                results = self._apply(items, request, response, lost, reaped)
+        except BaseException as error:
+            with self._lock:  # what nobody waits for stays, for when the storage is there again
+                self._items[:0] = [item for item in items if item.pending is None]
+            resolve([(item.pending, None, error) for item in items if item.pending is not None])
+            if not isinstance(error, Exception):
+                raise
+            return False
+        if self.leases is not None and self._own and self._stop_keeper is None:
+            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        resolve(results)
+        if lost or reaped:
+            for watcher in tuple(self.watchers):
+                watcher.notice(lost, reaped)
+        return True
+
+    def _request(self, items: list[_Item]) -> Request:
+        ops = [self._op(item.what) for item in items if item.what is not None]
+        beat, self._beat = tuple(self._own) if self._beat else (), False
+        return Request(
+            ops,
+            Seen(
+                self._last_id,
+                self.history.n_trials,
+                self._own,
+                self._running,
+                self._waiting,
+                self._names,
+            ),
+            durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
+            read=any(item.read for item in items),
+            beat=beat,
+            release=tuple(self._own) if self._closing else (),
+        )
+
+    def _op(self, what: Fact | Start | Create | Reap) -> Op:
+        if isinstance(what, Start | Create | Reap):
+            return what
+        if isinstance(what, StudyUserAttrSet | StudySystemAttrSet):
+            return Write(what, -1)
+        return Write(what, self.history.trial_id(what.number))
+
+    async def _exchange(self, request: Request) -> Response:
+        async def exchange(repeated: bool) -> Response:
+            if self._link is None:
+                self._link = await self.storage.relink(self.history.study_name)
+            return await self._link.exchange(request._replace(repeated=repeated))
+
+        return await patiently(exchange, self.storage.patience)
+
+    def _apply(
+        self,
+        items: list[_Item],
+        request: Request,
+        response: Response,
+        lost: list[int],
+        reaped: list[int],
+    ) -> list[Result]:
+        answers = iter(response.answers)
+        answered = [(item, None if item.what is None else next(answers)) for item in items]
+        ended = {
+            item.what.number
+            for item, answer in answered
+            if isinstance(item.what, TrialFinished) and answer is None
+        }
+        changed = self._place(response, ended, lost)
+        results: list[Result] = []
+        for item, answer in answered:
+            error = answer if isinstance(answer, Exception) else None
+            if error is None:
+                self._accept(item.what, answer, reaped)
+            elif isinstance(item.what, ParamSet) and isinstance(error, ValueError):
+                self._refused[item.what.number] = error
+            if item.pending is not None:
+                results.append((item.pending, None if error else answer, error))
+        # What was recorded meanwhile is ahead of what has just been read.
+        for item in self._items:
+            number = getattr(item.what, "number", None)
+            if item.pending is None and (number is None or number in changed):
+                with suppress(UpdateFinishedTrialError):
+                    self.history.apply(item.what)  # type: ignore[arg-type]
+        return results
+
+    def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
+        history, own = self.history, self._own
+        changed: set[int] = set()
+        for record in response.trials:
+            trial_id, number, state = record.trial_id, record.number, record.state
+            if trial_id in own:
+                if not state.is_finished():
+                    continue  # what is known here is newer
+                if number not in ended:
+                    lost.append(number)
+            place(history, record)
+            changed.add(number)
+            self._last_id = max(self._last_id, trial_id)
+            for trials in (own, self._running, self._waiting):
+                trials.pop(trial_id, None)
+            if not state.is_finished():
+                known = self._waiting if state is TrialState.WAITING else self._running
+                known[trial_id] = number
+        if response.trials:
+            self._names.update(_names(response.trials))
+        if response.user_attrs is not None:
+            history.user_attrs = response.user_attrs
+        if response.system_attrs is not None:
+            history.system_attrs = response.system_attrs
+        return changed
+
+    def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any, reaped: Any) -> None:
+        history = self.history
+        if isinstance(what, ParamSet):
+            self._names[what.name] = what.distribution
+        elif isinstance(what, TrialFinished):
+            trial_id = history.trial_id(what.number)
+            for trials in (self._own, self._running, self._waiting):
+                trials.pop(trial_id, None)
+            if not history.state(what.number).is_finished():
+                history.apply(what)
+        elif isinstance(what, Start):
+            trial_id = history.trial_id(answer)
+            self._running.pop(trial_id, None)
+            self._own[trial_id] = answer
+        elif isinstance(what, Reap):
+            reaped.extend(answer)
+
+
+def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:
+    names: dict[str, BaseDistribution] = {}
+    last: dict[str, BaseDistribution] | None = None
+    for record in records:
+        if record.distributions != last:
+            last = record.distributions
+            names.update(last)
+    return names
+
+
+# -- fork ---------------------------------------------------------------------------------------
+
+_stores: weakref.WeakSet[ReplicaStore] = weakref.WeakSet()
+_held: list[ReplicaStore] = []
+
+
+def _before_fork() -> None:
+    # No history is forked in the middle of a change.
+    _held[:] = list(_stores)
+    for store in _held:
+        store._lock.acquire()
+
+
+def _in_parent() -> None:
+    for store in _held:
+        store._lock.release()
+    _held.clear()
+
+
+def _in_child() -> None:
+    for store in _held:
+        store._forked()
+        store._lock.release()
+    _held.clear()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

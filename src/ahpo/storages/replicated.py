@@ -1,0 +1,118 @@
+"""A storage that other processes may use too: it gives each study a replica here."""
+
+from __future__ import annotations
+
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from ahpo.states import StudyDirection
+from ahpo.storages.exchange import Backend, Link
+from ahpo.storages.leases import LEASES, Leases
+from ahpo.storages.patience import PATIENCE, Patience, patiently
+from ahpo.storages.pending import Pending
+from ahpo.storages.protocol import Storage, StudyStore
+from ahpo.storages.replica import ReplicaStore
+from ahpo.storages.thread import StorageThread, storage_thread
+
+__all__ = ("ReplicatedStorage",)
+
+T = TypeVar("T")
+
+
+class ReplicatedStorage(Storage):
+    """Keep studies where other processes can reach them too.
+
+    Who opens a study twice gets the same store. What was closed is opened again when it is needed.
+
+    :param make_backend: returns what reaches the place where they are kept
+    :param leases: how running trials are kept alive; None for not at all
+    :param patience: how long to try to reach a place that can not be reached
+    """
+
+    def __init__(
+        self,
+        make_backend: Callable[[], Backend],
+        leases: Leases | None = LEASES,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._make_backend = make_backend
+        self.leases = leases
+        self.patience = patience
+        self._thread: StorageThread | None = None
+        self._backend: Backend | None = None
+        self._stores: weakref.WeakValueDictionary[tuple[str, int], ReplicaStore] = (
+            weakref.WeakValueDictionary()
+        )
+
+    @staticmethod
+    def now() -> int:
+        """Return the time of day, in microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+    async def create_study(
+        self, study_name: str | None, directions: Sequence[StudyDirection]
+    ) -> StudyStore:
+        name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
+        return await self._opened(
+            await self._run(lambda backend: backend.create_study(name, directions))
+        )
+
+    async def open_study(self, study_name: str) -> StudyStore:
+        return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
+
+    async def _opened(self, link: Link) -> ReplicaStore:
+        key = (link.study_name, link.study_id)
+        store = self._stores.get(key)
+        if store is None:
+            store = self._stores[key] = ReplicaStore(self, link, self.leases)
+        else:
+            await storage_thread().run(link.aclose)
+        await store.refresh()
+        return store
+
+    async def delete_study(self, study_name: str) -> None:
+        await self._run(lambda backend: backend.delete_study(study_name))
+
+    async def study_names(self) -> list[str]:
+        return await self._run(lambda backend: backend.study_names())
+
+    async def aclose(self) -> None:
+        for store in tuple(self._stores.values()):
+            await store.aclose()
+        if self._backend is not None and self._thread is storage_thread():
+            backend, self._backend = self._backend, None
+            self._thread.forget(self)
+            await self._thread.run(backend.aclose)
+
+    # -- on the storages' thread ------------------------------------------------------------
+
+    def _here(self) -> Backend:
+        thread = storage_thread()
+        if self._backend is None or self._thread is not thread:
+            # A forked child makes a new one: the connections of the old one are the parent's.
+            self._thread, self._backend = thread, self._make_backend()
+            thread.at_exit(self, _farewell(weakref.ref(self)))
+        return self._backend
+
+    async def relink(self, study_name: str) -> Link:
+        """Return another link to a study, for a store whose link was closed."""
+        return await self._here().open_study(study_name)
+
+    def _run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> Pending[T]:
+        return storage_thread().run(
+            lambda: patiently(lambda repeated: work(self._here()), self.patience)
+        )
+
+
+def _farewell(
+    storage: weakref.ref[ReplicatedStorage],
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def farewell() -> None:
+        kept = storage()
+        if kept is not None:
+            await kept.aclose()
+
+    return farewell
