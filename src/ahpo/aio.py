@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -232,6 +233,9 @@ class AsyncStudy(StudyFace):
         return trials_dataframe(
             self.get_trials(deepcopy=False), attrs, multi_index, self.directions, self.metric_names
         )
+
+    async def _fail_stale_trials(self) -> None:
+        await asyncio.to_thread(self._session.stale, await self._session.store.reap())
 
     async def aclose(self) -> None:
         """Release what the study holds open."""

@@ -16,6 +16,7 @@ from ahpo.engine.plain import optimize_from_plain_code
 from ahpo.engine.reader import StudyFace
 from ahpo.engine.session import Session
 from ahpo.engine.trial import Trial
+from ahpo.history.history import History
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers.base import BaseSampler
 from ahpo.states import StudyDirection, TrialState
@@ -78,6 +79,23 @@ class Study(StudyFace):
 
     def __setstate__(self, session: Session) -> None:
         self._enter(session)
+
+    def _read(self) -> History:
+        store = self._session.store
+        if store.waits:
+            drive(store.refresh())
+        return store.history
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set a user attribute of the study.
+
+        :raises TypeError: if ``key`` is no str
+        """
+        super().set_user_attr(key, value)
+        drive(self._session.store.flush())
+
+    def _fail_stale_trials(self) -> None:
+        self._session.stale(drive(self._session.store.reap()))
 
     def optimize(
         self,
@@ -195,6 +213,7 @@ class Study(StudyFace):
         :raises ValueError: if there is not one name for each objective
         """
         operations.set_metric_names(self._session, metric_names)
+        drive(self._session.store.flush())
 
     def trials_dataframe(
         self, attrs: tuple[str, ...] = DEFAULT_ATTRS, multi_index: bool = False

@@ -12,11 +12,10 @@ from ahpo.history.history import History
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers.base import BaseSampler
 from ahpo.states import StudyDirection
-from ahpo.storages.memory import InMemoryStorage
 from ahpo.storages.protocol import Storage, StudyStore
 from ahpo.study_summary import StudySummary
 
-__all__ = ("checked_directions", "get_storage", "make_session", "summary")
+__all__ = ("checked_directions", "make_session", "summary")
 
 _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 
@@ -50,24 +49,6 @@ def _checked_direction(direction: Any, argument: str) -> StudyDirection:
             f"but it is {direction!r}."
         )
     return known
-
-
-def get_storage(storage: Any) -> Storage:
-    """Return a storage as an object; None is a new one in memory.
-
-    :raises ValueError: if it names a storage that there is not
-    :raises TypeError: if it is no storage
-    """
-    if storage is None:
-        return InMemoryStorage()
-    if isinstance(storage, Storage):
-        return storage
-    if isinstance(storage, str):
-        raise ValueError(
-            "`storage` must be None or an InMemoryStorage: no storage is known by a URL, "
-            f"but it is {storage!r}."
-        )
-    raise TypeError(f"`storage` must be None or a storage, but it is {storage!r}.")
 
 
 def make_session(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ahpo.engine.creating import checked_directions, get_storage, make_session, summary
+from ahpo.engine.creating import checked_directions, make_session, summary
 from ahpo.engine.lines import say_created, say_found, say_using_existing
 from ahpo.engine.session import Session
 from ahpo.exceptions import DuplicatedStudyError
@@ -13,7 +13,7 @@ from ahpo.history.history import History
 from ahpo.history.records import FinishedTrial
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers.base import BaseSampler
-from ahpo.storages.memory import InMemoryStorage
+from ahpo.storages.named import get_storage
 from ahpo.storages.protocol import Storage
 from ahpo.study_summary import StudySummary
 
@@ -56,7 +56,9 @@ async def create_study(
 
 
 def _where(storage: Storage) -> str:
-    return "memory" if isinstance(storage, InMemoryStorage) else type(storage).__name__
+    return {"InMemoryStorage": "memory", "RDBStorage": "RDB", "JournalStorage": "journal"}.get(
+        type(storage).__name__, type(storage).__name__
+    )
 
 
 async def load_study(

@@ -82,8 +82,10 @@ async def tell(
     :raises TypeError: if ``trial`` is neither a trial nor a number
     :raises ValueError: if there is no such trial, it does not run, or the values do not fit
     """
-    await session.store.refresh()
     history = session.store.history
+    known = trial.number if isinstance(trial, LiveTrial) else trial
+    if not isinstance(known, int) or known not in history.running:
+        await session.store.refresh()
     number = number_of(trial, history)
     if skip_if_finished and history.state(number).is_finished():
         frozen = history.frozen(number)

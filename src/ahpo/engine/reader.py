@@ -45,7 +45,7 @@ class StudyFace(BaseStudy):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def _read(self) -> History:
+    def _history(self) -> History:
         return self._session.store.history
 
     @property
@@ -97,7 +97,7 @@ class StudyFace(BaseStudy):
             run.budget.stop()
 
     def __repr__(self) -> str:
-        history = self._read()
+        history = self._history()
         n_running, n_waiting = len(history.running), len(history.waiting)
         return (
             f"<{type(self).__name__} {history.study_name!r}: {history.n_trials} trials, "

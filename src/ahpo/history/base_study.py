@@ -19,9 +19,13 @@ METRIC_NAMES = "study:metric_names"
 class BaseStudy:
     """Read a study. Nothing here waits; a face that can, brings the history up to date first."""
 
-    def _read(self) -> History:
-        """Return the history to read from."""
+    def _history(self) -> History:
+        """Return the history as it is."""
         raise NotImplementedError
+
+    def _read(self) -> History:
+        """Return the history to read from, up to date where the face can wait for that."""
+        return self._history()
 
     def view(self) -> View:
         """Return a view of the study as it is now, for samplers and pruners."""
@@ -30,12 +34,12 @@ class BaseStudy:
     @property
     def study_name(self) -> str:
         """Return the name of the study."""
-        return self._read().study_name
+        return self._history().study_name
 
     @property
     def directions(self) -> list[StudyDirection]:
         """Return the direction of each objective."""
-        return list(self._read().directions)
+        return list(self._history().directions)
 
     @property
     def direction(self) -> StudyDirection:
@@ -44,17 +48,17 @@ class BaseStudy:
         :raises RuntimeError: if the study has several objectives
         """
         self._check_single("A single direction can not be retrieved", "`directions`")
-        return self._read().directions[0]
+        return self._history().directions[0]
 
     def _check_single(self, what: str, instead: str) -> None:
         if self._is_multi_objective():
             raise RuntimeError(
-                f"{what} from a study with {len(self._read().directions)} objectives: "
+                f"{what} from a study with {len(self._history().directions)} objectives: "
                 f"use {instead} instead."
             )
 
     def _is_multi_objective(self) -> bool:
-        return len(self._read().directions) > 1
+        return len(self._history().directions) > 1
 
     @property
     def user_attrs(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 
 __all__ = (
+    "FAIL_REASON",
     "ConstraintSet",
     "Fact",
     "ParamSet",
@@ -31,6 +32,10 @@ __all__ = (
     "ValueReported",
     "trial_facts",
 )
+
+
+# The system attribute that says why a trial failed.
+FAIL_REASON = "fail_reason"
 
 
 class TrialCreated(NamedTuple):

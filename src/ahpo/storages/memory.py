@@ -84,6 +84,9 @@ class _MemoryStore(StudyStore):
     async def refresh(self) -> None:
         pass  # the history is the storage
 
+    async def sync(self) -> None:
+        pass
+
 
 class InMemoryStorage(Storage):
     """Keep studies in the memory of this process.

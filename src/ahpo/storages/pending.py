@@ -95,6 +95,14 @@ class Pending(Generic[T]):
         self._waiter = lock
         return self._done or lock.acquire(timeout=timeout)
 
+    def result(self) -> T:
+        """Block until the result is there, and return it."""
+        self.block()
+        if self._error is not None:
+            raise self._error
+        value: T = self._value
+        return value
+
     @property
     def done(self) -> bool:
         """Tell whether the result is there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from ahpo.distributions import BaseDistribution
 from ahpo.history.facts import Fact, ParamSet, TrialFinished
@@ -17,7 +17,25 @@ from ahpo.history.history import History
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import StudyDirection
 
-__all__ = ("Storage", "StudyStore")
+__all__ = ("Storage", "StudyStore", "Watcher")
+
+
+class Watcher(Protocol):
+    """Want to know what others do to the trials of a study, and what is done about theirs.
+
+    Both are called on a thread of the storages.
+    """
+
+    def lost(self, numbers: Sequence[int]) -> None:
+        """Take notice that somebody else has finished trials that this process runs.
+
+        It must be quick, and wait for nothing.
+        """
+        ...
+
+    def stale(self, numbers: Sequence[int]) -> None:
+        """Do what is to be done about trials that were failed because their leases had expired."""
+        ...
 
 
 class StudyStore(ABC):
@@ -97,6 +115,13 @@ class StudyStore(ABC):
     @abstractmethod
     async def refresh(self) -> None:
         """Bring the history up to date with what others have written."""
+
+    def watch(self, watcher: Watcher) -> None:  # noqa: B027  (there may be no others)
+        """Tell a watcher what others do, for as long as it lives."""
+
+    async def reap(self) -> list[int]:
+        """Fail the running trials whose leases have expired, and return their numbers."""
+        return []
 
     async def sync(self) -> None:
         """Flush and refresh, which a storage may be able to do in one go."""

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
@@ -42,13 +42,13 @@ from ahpo.storages.exchange import (
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
 from ahpo.storages.patience import patiently
 from ahpo.storages.pending import Pending, resolve
-from ahpo.storages.protocol import StudyStore
+from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
 if TYPE_CHECKING:
     from ahpo.storages.replicated import ReplicatedStorage
 
-__all__ = ("ReplicaStore", "Watcher")
+__all__ = ("ReplicaStore",)
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -57,18 +57,6 @@ _IDLE, _LINGERING, _BUSY = range(3)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
-
-
-class Watcher(Protocol):
-    """Want to know what others did to trials."""
-
-    def notice(self, lost: Sequence[int], reaped: Sequence[int]) -> None:
-        """Take notice; on the storages' thread, so it must be quick and wait for nothing.
-
-        :param lost: trials that this store has started and somebody else has finished
-        :param reaped: trials that this store has failed because their leases had expired
-        """
-        ...
 
 
 class _Item(NamedTuple):
@@ -94,7 +82,7 @@ class ReplicaStore(StudyStore):
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)
         self.leases = leases
-        self.watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
+        self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self._lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
         self._state = _IDLE
@@ -110,6 +98,10 @@ class ReplicaStore(StudyStore):
         self._names: dict[str, BaseDistribution] = {}
         self._beat = self._closing = False
         _stores.add(self)
+
+    def __reduce__(self) -> Any:
+        # The study stays where it is, and is opened there again.
+        return self.storage.reopened, (self.history.study_name,)
 
     # -- what is recorded -------------------------------------------------------------------
 
@@ -166,21 +158,23 @@ class ReplicaStore(StudyStore):
             self.history.check_finish(fact)
         await self._ask(fact)
 
-    async def renew(self) -> None:
-        """Renew the leases of the trials that this store runs, and reap those of others."""
-        if self.leases is None:
-            return
-        self._beat = True
-        reap = Reap(self.leases.grace, self.storage.now(), LEASE_EXPIRED)
-        await self._ask(reap, read=True)
-
     async def reap(self) -> list[int]:
-        """Fail the trials whose leases have expired, and return their numbers."""
         if self.leases is None:
             return []
         reap = Reap(self.leases.grace, self.storage.now(), LEASE_EXPIRED)
         numbers: list[int] = await self._ask(reap, read=True)
         return numbers
+
+    async def renew(self) -> None:
+        """Renew the leases of the trials that this store runs, and reap those of others."""
+        self._beat = True
+        numbers = await self.reap()
+        watcher = next(iter(self._watchers), None)
+        if numbers and watcher is not None:
+            await asyncio.to_thread(watcher.stale, numbers)
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watchers.add(watcher)
 
     async def _ask(self, what: Fact | Start | Create | Reap | None, read: bool = False) -> Any:
         """Have something done and return the answer.
@@ -215,6 +209,7 @@ class ReplicaStore(StudyStore):
 
     async def aclose(self) -> None:
         """Write what is left, give up the leases of trials that still run, and close the link."""
+        await self._here().run(self._stop_keeping)
         self._closing = True
         try:
             with suppress(KeyError):  # deleted: there is nothing left to write
@@ -223,10 +218,12 @@ class ReplicaStore(StudyStore):
             self._closing = False
             await self._here().run(self._unlink)
 
-    async def _unlink(self) -> None:
+    async def _stop_keeping(self) -> None:
         stop, self._stop_keeper = self._stop_keeper, None
         if stop is not None:
             stop()
+
+    async def _unlink(self) -> None:
         link, self._link = self._link, None
         if link is not None:
             await link.aclose()
@@ -274,13 +271,12 @@ class ReplicaStore(StudyStore):
     async def _carry_out(self, items: list[_Item]) -> bool:
         """Do one exchange and tell those who wait; return whether it came off."""
         lost: list[int] = []
-        reaped: list[int] = []
         results: list[Result] = []
         try:
             request = self._request(items)
             response = await self._exchange(request)
             with self._lock:
-                results = self._apply(items, request, response, lost, reaped)
+                results = self._apply(items, request, response, lost)
         except BaseException as error:
             with self._lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
@@ -288,17 +284,18 @@ class ReplicaStore(StudyStore):
             if not isinstance(error, Exception):
                 raise
             return False
-        if self.leases is not None and self._own and self._stop_keeper is None:
+        if self.leases and self._own and not self._stop_keeper and not self._closing:
             self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        if lost:
+            for watcher in tuple(self._watchers):
+                watcher.lost(lost)
         resolve(results)
-        if lost or reaped:
-            for watcher in tuple(self.watchers):
-                watcher.notice(lost, reaped)
         return True
 
     def _request(self, items: list[_Item]) -> Request:
         ops = [self._op(item.what) for item in items if item.what is not None]
-        beat, self._beat = tuple(self._own) if self._beat else (), False
+        beat = tuple(self._own) if self._beat and not self._closing else ()
+        self._beat = False
         return Request(
             ops,
             Seen(
@@ -336,7 +333,6 @@ class ReplicaStore(StudyStore):
         request: Request,
         response: Response,
         lost: list[int],
-        reaped: list[int],
     ) -> list[Result]:
         answers = iter(response.answers)
         answered = [(item, None if item.what is None else next(answers)) for item in items]
@@ -350,7 +346,7 @@ class ReplicaStore(StudyStore):
         for item, answer in answered:
             error = answer if isinstance(answer, Exception) else None
             if error is None:
-                self._accept(item.what, answer, reaped)
+                self._accept(item.what, answer)
             elif isinstance(item.what, ParamSet) and isinstance(error, ValueError):
                 self._refused[item.what.number] = error
             if item.pending is not None:
@@ -389,7 +385,7 @@ class ReplicaStore(StudyStore):
             history.system_attrs = response.system_attrs
         return changed
 
-    def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any, reaped: Any) -> None:
+    def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history
         if isinstance(what, ParamSet):
             self._names[what.name] = what.distribution
@@ -403,8 +399,6 @@ class ReplicaStore(StudyStore):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)
             self._own[trial_id] = answer
-        elif isinstance(what, Reap):
-            reaped.extend(answer)
 
 
 def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:

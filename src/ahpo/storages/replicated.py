@@ -47,6 +47,20 @@ class ReplicatedStorage(Storage):
             weakref.WeakValueDictionary()
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_thread"], state["_backend"], state["_stores"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._thread = self._backend = None
+        self._stores = weakref.WeakValueDictionary()
+
+    def reopened(self, study_name: str) -> ReplicaStore:
+        """Open a study, blocking this thread, as unpickling it must."""
+        return storage_thread().run(lambda: self._open(study_name)).result()
+
     @staticmethod
     def now() -> int:
         """Return the time of day, in microseconds since the epoch."""
@@ -61,6 +75,9 @@ class ReplicatedStorage(Storage):
         )
 
     async def open_study(self, study_name: str) -> StudyStore:
+        return await self._open(study_name)
+
+    async def _open(self, study_name: str) -> ReplicaStore:
         return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
 
     async def _opened(self, link: Link) -> ReplicaStore:
