@@ -23,13 +23,6 @@ same = Scripts()
 GRID = {"x": [0, 1, 2], "y": [0, 1]}
 
 
-@pytest.fixture(params=FACES.values(), ids=FACES)
-def optimize(request: pytest.FixtureRequest) -> Optimize:
-    """Return one face after the other."""
-    found: Optimize = request.param
-    return found
-
-
 def passing_on(o: Any, inner: Any) -> Any:
     """Return a user's sampler that leaves all to another."""
 

@@ -21,18 +21,11 @@ from ahpo.samplers import (
     TPESampler,
 )
 from ahpo.samplers.array_sampler import DOCUMENTED, ArraySampler, is_pure
-from tests.facade.optimized import FACES, Optimize
+from tests.facade.optimized import Optimize
 from tests.facade.two_libraries import Scripts, check_same
 
 same = Scripts()
 GRID = {"x": [0.0, 0.5], "n": [1, 2, 3]}
-
-
-@pytest.fixture(params=FACES.values(), ids=FACES)
-def optimize(request: pytest.FixtureRequest) -> Optimize:
-    """Return one face after the other."""
-    found: Optimize = request.param
-    return found
 
 
 def objective(trial: Any) -> float:
@@ -130,7 +123,7 @@ def test_a_mixin_overrides_too(optimize: Optimize) -> None:
 
 def test_a_method_may_be_put_on_the_object(optimize: Optimize) -> None:
     sampler = RandomSampler(seed=0)
-    sampler.sample_independent = lambda study, trial, name, distribution: 1  # type: ignore[method-assign]
+    sampler.sample_independent = lambda *args: 1  # type: ignore[method-assign]
     assert optimize(objective, 1, sampler=sampler).best_params == {"x": 1.0, "n": 1}
 
 

@@ -10,17 +10,10 @@ import pytest
 from ahpo.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from ahpo.samplers import BaseSampler, PartialFixedSampler, RandomSampler, TPESampler
 from ahpo.samplers.calls import Calls
-from tests.facade.optimized import FACES, Optimize
+from tests.facade.optimized import Optimize
 from tests.samplers.trials import MINIMIZE, Trials
 
 SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 1), "n": IntDistribution(0, 9)}
-
-
-@pytest.fixture(params=FACES.values(), ids=FACES)
-def optimize(request: pytest.FixtureRequest) -> Optimize:
-    """Return one face after the other."""
-    found: Optimize = request.param
-    return found
 
 
 class Choosy(BaseSampler):

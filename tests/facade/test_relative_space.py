@@ -91,7 +91,8 @@ def what_is_not_asked_for(o: Any) -> Any:
 
 @same
 def nothing_at_all(o: Any) -> Any:
-    found = [asked(o, space, {}).suggest_int("x", 0, 5) for space in ({}, None)]
+    spaces: list[Any] = [{}, None]
+    found = [asked(o, space, {}).suggest_int("x", 0, 5) for space in spaces]
     return found, errors_of(lambda: asked(o, {}, None).suggest_int("x", 0, 5))
 
 

@@ -116,7 +116,7 @@ class ArraySampler(BaseSampler):
             return self
         # Not by `copy`, whose hooks a subclass may have for other ends.
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, stream=self.stream.again(again))
+        vars(other).update(vars(self), stream=self.stream.again(again))
         return other
 
     def before_trial(self, study: BaseStudy, trial: FrozenTrial) -> None:
