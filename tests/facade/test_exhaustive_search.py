@@ -16,7 +16,7 @@ from ahpo.samplers import (
     PartialFixedSampler,
     RandomSampler,
 )
-from tests.facade.optimized import FACES, Optimize
+from tests.facade.optimized import Optimize
 from tests.facade.two_libraries import Scripts, check_same
 
 same = Scripts()
@@ -85,9 +85,9 @@ def test_a_users_sampler_around_it_stops_where_it_does(
         passing_on(ahpo, PartialFixedSampler({"w": 1}, SAMPLERS[name]())),
     ):
         study = optimize(search, 50, n_jobs, sampler=sampler)
-        if optimize is FACES["ahpo.aio"] or n_jobs == 1:
+        if n_jobs == 1:
             assert [t.params for t in study.trials] == [t.params for t in alone.trials]
-        assert len(study.trials) < 50
+        assert len(study.trials) < 20
 
 
 @same
