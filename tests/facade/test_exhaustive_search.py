@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ahpo.samplers import (
     PartialFixedSampler,
     RandomSampler,
 )
-from tests.facade.optimized import Optimize
+from tests.facade.optimized import FACES, Optimize
 from tests.facade.two_libraries import Scripts, check_same
 
 same = Scripts()
@@ -88,6 +89,36 @@ def test_a_users_sampler_around_it_stops_where_it_does(
         if n_jobs == 1:
             assert [t.params for t in study.trials] == [t.params for t in alone.trials]
         assert len(study.trials) < 20
+
+
+@pytest.mark.parametrize("n_jobs", [2, 4, 8])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_parallel_trials_take_each_point_of_a_grid_once(
+    optimize: Optimize, n_jobs: int, wrapped: bool
+) -> None:
+    """None starts while the last points are being evaluated."""
+    grid = GridSampler(GRID)
+    sampler = PartialFixedSampler({"w": 1}, grid) if wrapped else grid
+    gathered = threading.Barrier(min(n_jobs, 6)) if optimize is FACES["ahpo"] else None
+
+    def together(trial: Any) -> float:
+        value = objective(trial)
+        if gathered is not None and trial.number < gathered.parties:
+            gathered.wait(30)
+        return value
+
+    study = optimize(together, 50, n_jobs, sampler=sampler)
+    assert len({tuple(t.params.items()) for t in study.trials}) == len(study.trials) == 6
+
+
+def test_a_trial_that_is_never_told_does_not_hold_up_the_others() -> None:
+    """Its point is taken again by the last one that runs."""
+    by_hand = ahpo.create_study(sampler=GridSampler(GRID))
+    trial = by_hand.ask()
+    objective(trial)
+    by_hand.optimize(objective, n_jobs=2, n_trials=50)
+    finished = [t for t in by_hand.trials if t.number != trial.number]
+    assert len({tuple(t.params.items()) for t in finished}) == len(finished) == 6
 
 
 @same

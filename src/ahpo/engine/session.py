@@ -320,6 +320,13 @@ class Session:
         if number in self.store.history.running:
             self._stops[number] = exhausted
 
+    def all_taken(self) -> bool:
+        """Tell whether the sampler will have nothing left to try when what runs has ended."""
+        history = self.store.history
+        if not self._may_be_exhausted or self.array_sampler is None or history.waiting:
+            return False
+        return self.array_sampler.all_taken(View(history))
+
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""
         if not self._may_be_exhausted or self.array_sampler is None:

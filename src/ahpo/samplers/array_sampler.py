@@ -101,6 +101,10 @@ class ArraySampler(BaseSampler):
         """Tell whether nothing is left to try, so that the study should stop; asked at each end."""
         return False
 
+    def all_taken(self, view: View) -> bool:
+        """Tell whether it will be exhausted for sure when the trials that run now have ended."""
+        return False
+
     def _for_call(self, study: BaseStudy, number: int, what: str) -> Self:
         """Return the sampler that answers one call of a documented method.
 

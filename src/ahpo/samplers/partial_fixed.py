@@ -153,3 +153,7 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
     def exhausted(self, view: View) -> bool:
         """Tell whether the base sampler has nothing left to try."""
         return self._base_sampler.exhausted(view)
+
+    def all_taken(self, view: View) -> bool:
+        """Tell whether the trials that run are the last ones of the base sampler."""
+        return self._base_sampler.all_taken(view)
