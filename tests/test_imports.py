@@ -23,6 +23,7 @@ LAYERS = {
     "ahpo.dataframe": 1,
     "ahpo.logging": 1,
     "ahpo.lazy": 1,
+    "ahpo.overrides": 1,
     "ahpo.history": 2,
     "ahpo.samplers": 3,
     "ahpo.pruners": 3,

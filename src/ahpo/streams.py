@@ -70,6 +70,13 @@ class Stream:
         seed: Any = DigestSeed(state.digest())  # numpy's stubs forget its own ISeedSequence
         return np.random.Generator(np.random.PCG64(seed))
 
+    def again(self, what: str) -> Stream:
+        """Return the stream of other numbers that belongs to this one and ``what``."""
+        other = Stream.__new__(Stream)
+        key = _blake2b(what.encode(), key=self._key, digest_size=32, person=b"again").digest()
+        other.__setstate__((self.seed, key))
+        return other
+
     def __getstate__(self) -> tuple[int | None, bytes]:
         return self.seed, self._key
 

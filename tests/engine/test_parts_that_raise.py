@@ -38,7 +38,7 @@ class RaisingSampler(BaseSampler):
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
         self._perhaps_raise("sample_relative", trial)
-        return {"unknown": 1.0} if self._where == "unknown" and trial.number == 2 else {}
+        return {"x": 1.0} if self._where == "unknown" and trial.number == 2 else {}
 
     def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
         self._perhaps_raise("sample_independent", trial)
@@ -98,9 +98,12 @@ def test_sampler_raises_after_the_trial(way: Way) -> None:
 
 
 def test_sampler_samples_an_unknown_parameter(way: Way) -> None:
-    """A name that the sampler itself did not announce is its error, said so."""
+    """A name that the sampler itself did not announce is its error, when it is asked for."""
     session = new_session(sampler=RaisingSampler("unknown"))
-    with pytest.raises(ValueError, match="returned the parameter 'unknown', which is not in"):
+    way(session, lambda trial: trial.suggest_float("y", 0, 1), n_trials=3)
+    assert states(sync_study(session)) == [COMPLETE] * 3
+    session = new_session(sampler=RaisingSampler("unknown"))
+    with pytest.raises(ValueError, match="returned the parameter 'x', which is not in"):
         way(session, fine, n_trials=10)
     assert states(sync_study(session)) == [COMPLETE, COMPLETE, FAIL]
     assert_can_go_on(way, session)

@@ -106,6 +106,39 @@ def draws_do_not_depend_on_the_number_of_jobs(o: Any) -> Any:
     return drawn(o, 1) == drawn(o, 2)
 
 
+@differs("A seeded sampler gives each study the same trials", False, True)
+def a_seeded_sampler_in_two_studies(o: Any) -> Any:
+    sampler = o.samplers.RandomSampler(seed=0)
+    first, second = (o.create_study(sampler=sampler).ask() for _ in range(2))
+    return first.suggest_float("x", 0, 1) == second.suggest_float("x", 0, 1)
+
+
+@differs("Nothing has to stop when trials are told by hand", "RuntimeError", "fine")
+def the_last_point_of_a_grid_told_by_hand(o: Any) -> Any:
+    study = o.create_study(sampler=o.samplers.GridSampler({"x": [1]}))
+    trial = study.ask()
+    trial.suggest_int("x", 0, 3)
+    return errors_of(lambda: study.tell(trial, 1.0))[0]
+
+
+@differs("Samplers see a study that they can only read", False, True)
+def what_a_users_sampler_sees_with_hyperband(o: Any) -> Any:
+    seen: list[bool] = []
+
+    class Watching(type(golden_sampler(o))):  # type: ignore[misc]
+        def sample_independent(self, study: Any, trial: Any, *named: Any) -> Any:
+            seen.append(len(study.trials) == trial.number + 1)
+            return 0.5
+
+    def objective(trial: Any) -> float:
+        trial.report(trial.suggest_float("x", 0, 1), 0)
+        return float(trial.should_prune())
+
+    pruner = o.pruners.HyperbandPruner(max_resource=9)
+    o.create_study(study_name="b", sampler=Watching(), pruner=pruner).optimize(objective, 9)
+    return all(seen)
+
+
 @differs("Joint sampling happens at ask", ["before"], ["before", "space", "relative"])
 def when_a_sampler_samples_jointly(o: Any) -> Any:
     calls = []

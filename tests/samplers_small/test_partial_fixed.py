@@ -163,13 +163,16 @@ def test_two_wrappers_fix_both_parameters() -> None:
 def test_it_pickles_and_copies(base: BaseSampler) -> None:
     """Whatever it wraps."""
     sampler = PartialFixedSampler({"y": 3}, base)
-    study = PlainStudy()
-    trial = study.history.frozen(study.start())
+
+    def first(sampler: BaseSampler, name: str) -> Any:
+        study = PlainStudy()
+        trial = study.history.frozen(study.start())
+        return sampler.sample_independent(study, trial, name, Y)
+
     for clone in (pickle.loads(pickle.dumps(sampler)), copy.copy(sampler)):
         assert type(clone) is type(sampler)
-        assert clone.sample_independent(study, trial, "y", Y) == 3
-        expected = sampler.sample_independent(study, trial, "z", Y)
-        assert clone.sample_independent(study, trial, "z", Y) == expected
+        assert first(clone, "y") == 3
+        assert first(clone, "z") == first(sampler, "z")
 
 
 def test_a_users_subclass_stays_what_it_is() -> None:

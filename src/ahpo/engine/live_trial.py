@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ahpo.distributions import BaseDistribution
+from ahpo.distributions import BaseDistribution, check_distribution_compatibility
 from ahpo.engine.spaces import Asked, asked
 from ahpo.exceptions import TrialInterrupted
 from ahpo.history.facts import (
@@ -112,14 +112,14 @@ class LiveTrial(BaseTrial):
             value = self._take_fixed(name, distribution)
         elif only is not None:
             value = only
+        elif self._arrays is None:
+            value = self._ask_sampler(name, distribution)
         else:
             proposed = opened.proposal.get(name)
             if proposed is not None and distribution._contains(proposed):
                 value = proposed
-            elif self._arrays is not None:
-                value = self._arrays.draw(self.view, self._number, name, distribution)
             else:
-                value = self._ask_sampler(name, distribution)
+                value = self._arrays.draw(self.view, self._number, name, distribution)
         self._record_param(opened, name, value, distribution)
         return distribution.to_external_repr(value)
 
@@ -147,10 +147,31 @@ class LiveTrial(BaseTrial):
             )
         return value
 
+    def _relative_value(self, name: str, distribution: BaseDistribution) -> float | None:
+        """Return what a user's sampler sampled jointly; None if it is out of the range.
+
+        :raises ValueError: if it can not belong to the distribution
+        """
+        relative = self._open.relative
+        if relative is None or name not in relative.params:
+            return None
+        if name not in relative.space:
+            raise ValueError(
+                f"`sample_relative` returned the parameter {name!r}, which is not in its search "
+                f"space {sorted(relative.space)}."
+            )
+        check_distribution_compatibility(relative.space[name], distribution)
+        value = distribution.to_internal_repr(relative.params[name])
+        return value if distribution._contains(value) else None
+
     def _ask_sampler(self, name: str, distribution: BaseDistribution) -> float:
+        proposed = self._relative_value(name, distribution)
+        if proposed is not None:
+            return proposed
         sampler = self._session.sampler
         frozen = self._session.store.history.frozen(self._number)
-        external = sampler.sample_independent(self._session.reader, frozen, name, distribution)
+        reader = self._session.reader.at(self.view)
+        external = sampler.sample_independent(reader, frozen, name, distribution)
         value = distribution.to_internal_repr(external)
         if not distribution._contains(value):
             warnings.warn(
@@ -254,6 +275,8 @@ class LiveTrial(BaseTrial):
     @property
     def relative_params(self) -> dict[str, Any]:
         """Return the parameters that were sampled jointly when the trial was asked for."""
+        if self._open.relative is not None:
+            return dict(self._open.relative.params)
         known = self._session.store.history.known_distributions
         proposal = self._open.proposal
         return {n: known[n].to_external_repr(value) for n, value in proposal.items() if n in known}

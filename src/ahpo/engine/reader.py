@@ -14,7 +14,10 @@ from ahpo.samplers.base import BaseSampler
 from ahpo.trials.checks import check_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ahpo.engine.session import Session
+    from ahpo.history.view import View
 
 __all__ = ("StudyFace", "StudyReader", "checked_pruner", "checked_sampler")
 
@@ -96,6 +99,9 @@ class StudyFace(BaseStudy):
         for run in runs:
             run.budget.stop()
 
+    def _stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
+        self._session.stop_if(exhausted, number)
+
     def __repr__(self) -> str:
         history = self._history()
         n_running, n_waiting = len(history.running), len(history.waiting)
@@ -106,7 +112,23 @@ class StudyFace(BaseStudy):
 
 
 class StudyReader(StudyFace):
-    """Be the study for a sampler or a pruner that a user wrote, in either face: nothing waits."""
+    """Be the study for a sampler or a pruner that a user wrote, in either face: nothing waits.
+
+    :param view: what our own samplers see of it when they are asked with this study; None for all
+        that there is at the time
+    """
+
+    def __init__(self, session: Session, view: View | None = None) -> None:
+        super().__init__(session)
+        self._view = view
+
+    def view(self) -> View:
+        """Return what a sampler may learn from."""
+        return super().view() if self._view is None else self._view
+
+    def at(self, view: View) -> StudyReader:
+        """Return the study as the sampler of one trial sees it."""
+        return StudyReader(self._session, view)
 
 
 register("reader", StudyReader)

@@ -70,6 +70,8 @@ class Run:
         """Return leave to run a trial, or None if there is none left to run."""
         if self.carried:
             return Ticket(self.carried.pop())
+        if self.unfinished and self.session.all_taken():
+            return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None
 
     def elapsed(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,17 +13,22 @@ from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
 from ahpo.engine.spaces import AskedSpaces
 from ahpo.history.facts import SystemAttrSet, TrialFinished
+from ahpo.history.records import Relative
 from ahpo.history.view import View
 from ahpo.pruners.base import ArrayPruner, BasePruner
-from ahpo.samplers.array_sampler import ArraySampler
+from ahpo.pruners.base import is_pure as is_pure_pruner
+from ahpo.samplers.array_sampler import ArraySampler, is_pure
 from ahpo.samplers.base import BaseSampler
 from ahpo.states import TrialState
 from ahpo.storages.protocol import Storage, StudyStore
+from ahpo.streams import Stream
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from ahpo.engine.budget import Budget
+    from ahpo.trials.frozen import FrozenTrial
 
 __all__ = ("FAIL_REASON", "CurrentRun", "Session")
 
@@ -40,6 +46,24 @@ class CurrentRun(Protocol):
 def _has_own(sampler: ArraySampler, *hooks: str) -> bool:
     """Tell whether a sampler does anything in one of the hooks."""
     return any(getattr(type(sampler), hook) is not getattr(ArraySampler, hook) for hook in hooks)
+
+
+def _internal(relative: Relative) -> dict[str, float]:
+    """Return the internal values of what is inside of its distribution.
+
+    What is not will be refused when the objective asks for it, and not before.
+    """
+    values: dict[str, float] = {}
+    for name, external in relative.params.items():
+        if name in relative.space:
+            distribution = relative.space[name]
+            try:
+                value = distribution.to_internal_repr(external)
+            except (TypeError, ValueError):
+                continue
+            if distribution._contains(value):
+                values[name] = value
+    return values
 
 
 class Session:
@@ -60,18 +84,12 @@ class Session:
     ) -> None:
         self.storage = storage
         self.store = store
-        self._sampler = sampler
-        self._pruner = pruner
         self.clock: Clock = SystemClock() if clock is None else clock
+        self.sampler = sampler
+        self.pruner = pruner
         self._begin()
-        if self.array_sampler is not None and self.array_sampler.stream.seed is None:
-            # Draws belong to trial numbers: unseeded, a sampler that several studies share would
-            # give all of them the same trials.
-            self.array_sampler.reseed_rng()
 
     def _begin(self) -> None:
-        self.sampler = self._sampler
-        self.pruner = self._pruner
         self.spaces = AskedSpaces(self.store.history)
         # The `optimize`s under way: as a rule one, but several threads or tasks may each run one.
         self.runs: set[CurrentRun] = set()
@@ -80,6 +98,8 @@ class Session:
         self.places: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         # Streams that were left before their end, and whose trials are being cancelled.
         self.leaving: set[asyncio.Task[None]] = set()
+        # With the end of which trials the study may have to stop, and what to ask then.
+        self._stops: dict[int, Callable[[View], bool]] = {}
 
     @property
     def reader(self) -> Any:
@@ -93,14 +113,27 @@ class Session:
 
     @sampler.setter
     def sampler(self, sampler: BaseSampler) -> None:
-        self._sampler = sampler
+        if sampler is not self.__dict__.get("_sampler"):
+            stream = getattr(sampler, "stream", None)
+            if isinstance(stream, Stream) and stream.seed is None:
+                # Draws belong to trial numbers: unseeded, a sampler that several studies share
+                # would give all of them the same trials.
+                sampler.reseed_rng()
+            self._sampler = sampler
+        self._examine_sampler()
+
+    def _examine_sampler(self) -> None:
         # What kind it is, and which hooks it has, is asked for many times in each trial.
-        arrays = self.array_sampler = sampler if isinstance(sampler, ArraySampler) else None
-        self._learns = arrays is None or _has_own(arrays, "observe", "after_trial")
+        sampler = self._sampler
+        self._n_of_sampler = len(vars(sampler))
+        arrays = self.array_sampler = sampler if is_pure(sampler) else None
+        self._learns = arrays is None or _has_own(arrays, "observe")
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
         self._may_be_exhausted = arrays is not None and _has_own(arrays, "exhausted")
-        self.warms_up = arrays.warm_up if arrays and _has_own(arrays, "warm_up") else None
+        self.warms_up: Callable[[], None] | None = None
+        if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
+            self.warms_up = sampler.warm_up
 
     @property
     def pruner(self) -> BasePruner:
@@ -110,13 +143,23 @@ class Session:
     @pruner.setter
     def pruner(self, pruner: BasePruner) -> None:
         self._pruner = pruner
-        self._array_pruner = pruner if isinstance(pruner, ArrayPruner) else None
+        self._examine_pruner()
+
+    def _examine_pruner(self) -> None:
+        pruner = self._pruner
+        self._n_of_pruner = len(vars(pruner))
+        self._array_pruner = pruner if is_pure_pruner(pruner) else None
+        self._visible = pruner.visible if isinstance(pruner, ArrayPruner) else None
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         for passing in (
             "array_sampler",
+            "_n_of_sampler",
             "_array_pruner",
+            "_n_of_pruner",
+            "_visible",
+            "_stops",
             "_learns",
             "_prepares",
             "_may_be_exhausted",
@@ -133,6 +176,8 @@ class Session:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._examine_sampler()
+        self._examine_pruner()
         self._begin()
 
     # -- ask --------------------------------------------------------------------------------
@@ -142,6 +187,11 @@ class Session:
 
         Whatever the sampler raises fails the trial and is raised.
         """
+        # Somebody may have put a documented method of his own on the objects since.
+        if len(vars(self._sampler)) != self._n_of_sampler:
+            self._examine_sampler()
+        if len(vars(self._pruner)) != self._n_of_pruner:
+            self._examine_pruner()
         await self.store.refresh()
         number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
@@ -161,30 +211,33 @@ class Session:
     def _prepare(self, number: int) -> View:
         history = self.store.history
         view = View(history)
-        if self._array_pruner is not None:
-            view = self._array_pruner.visible(view, number)
+        if self._visible is not None:
+            view = self._visible(view, number)
         opened = history.open_trial(number)
         if self.array_sampler is not None:
             if self._prepares:
                 attributes = self.array_sampler.prepare(view, number)
                 self._keep(number, attributes or {}, {})
             opened.proposal = self.array_sampler.propose(view, number)
-            return view
-        sampler = self._sampler
-        frozen = history.frozen(number)
-        known = dict(frozen.system_attrs)
-        sampler.before_trial(self.reader, frozen)
-        space = sampler.infer_relative_search_space(self.reader, frozen)
-        params = sampler.sample_relative(self.reader, frozen, space)
-        for name in params:
-            if name not in space:
-                raise ValueError(
-                    f"`sample_relative` returned the parameter {name!r}, which is not in its "
-                    f"search space {sorted(space)}."
-                )
-        self._keep(number, frozen.system_attrs, known)
-        opened.proposal = {n: space[n].to_internal_repr(value) for n, value in params.items()}
+        else:
+            opened.relative = self._ask_sampler(number, view)
+            opened.proposal = _internal(opened.relative)
         return view
+
+    def _ask_sampler(self, number: int, view: View) -> Relative:
+        """Let a sampler prepare and sample jointly by its documented methods."""
+        sampler, reader = self._sampler, self.reader.at(view)
+        frozen: FrozenTrial = self.store.history.frozen(number)
+        known = dict(frozen.system_attrs)
+        sampler.before_trial(reader, frozen)
+        self._keep(number, frozen.system_attrs, known)
+        known = dict(frozen.system_attrs)
+        space = sampler.infer_relative_search_space(reader, frozen)
+        params = sampler.sample_relative(reader, frozen, space)
+        if not isinstance(params, Mapping):
+            raise TypeError(f"`sample_relative` must return a dict, but it returned {params!r}.")
+        self._keep(number, frozen.system_attrs, known)
+        return Relative(dict(space or {}), dict(params))
 
     def _keep(self, number: int, attributes: dict[str, Any], known: dict[str, Any]) -> None:
         """Record the system attributes that a sampler or a pruner has put on a trial."""
@@ -253,7 +306,26 @@ class Session:
         if outcome.reason is not None:
             self.store.record(SystemAttrSet(number, FAIL_REASON, outcome.reason))
         now = self.clock.now()
+        exhausted = self._stops.pop(number, None) if self._stops else None
         await self.store.finish(TrialFinished(number, outcome.state, outcome.values, now))
+        if exhausted is not None and exhausted(View(self.store.history)):
+            for run in tuple(self.runs):
+                run.budget.stop()
+
+    def stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
+        """Stop the study if a sampler says, when a trial has ended, that nothing is left to try.
+
+        :param exhausted: tells it by the view with the trial in it
+        """
+        if number in self.store.history.running:
+            self._stops[number] = exhausted
+
+    def all_taken(self) -> bool:
+        """Tell whether the sampler will have nothing left to try when what runs has ended."""
+        history = self.store.history
+        if not self._may_be_exhausted or self.array_sampler is None or history.waiting:
+            return False
+        return self.array_sampler.all_taken(View(history))
 
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 from ahpo.history.frozen import copied, detached
@@ -30,6 +30,10 @@ class BaseStudy:
     def view(self) -> View:
         """Return a view of the study as it is now, for samplers and pruners."""
         return View(self._read())
+
+    def _stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
+        """Take from a sampler that the study is to stop if that holds when a trial has ended."""
+        # A study that is only read has nothing to stop.
 
     @property
     def study_name(self) -> str:

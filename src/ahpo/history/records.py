@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 from ahpo.distributions import BaseDistribution
 from ahpo.states import TrialState
 
-__all__ = ("FinishedTrial", "OpenTrial")
+__all__ = ("FinishedTrial", "OpenTrial", "Relative")
+
+
+class Relative(NamedTuple):
+    """Hold what a user's sampler sampled jointly, and from where, as the objective shall see it."""
+
+    space: dict[str, BaseDistribution]
+    params: dict[str, Any]
 
 
 class OpenTrial:
@@ -16,6 +23,8 @@ class OpenTrial:
     Another thread may add to the dicts meanwhile: read them by ``get``, or copy them first.
     ``params`` and ``proposal`` are in internal representation; the proposal is what a sampler
     chose jointly when the trial was asked for, whether or not the objective has asked for it yet.
+    ``relative`` is what it derives from, if the sampler is one that has to be asked by its
+    documented methods.
     ``finished`` is set when the history has no open trial of that number any more.
     """
 
@@ -26,6 +35,7 @@ class OpenTrial:
         "number",
         "params",
         "proposal",
+        "relative",
         "started",
         "state",
         "system_attrs",
@@ -42,6 +52,7 @@ class OpenTrial:
         self.params: dict[str, float] = {}
         self.distributions: dict[str, BaseDistribution] = {}
         self.proposal: dict[str, float] = {}
+        self.relative: Relative | None = None
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
         self.intermediate_values: dict[int, float] = {}
@@ -57,6 +68,7 @@ class OpenTrial:
         trial = OpenTrial(self.number, self.trial_id, TrialState.RUNNING, started)
         trial.params, trial.distributions = self.params, self.distributions
         trial.proposal, trial.intermediate_values = self.proposal, self.intermediate_values
+        trial.relative = self.relative
         trial.user_attrs, trial.system_attrs = self.user_attrs, self.system_attrs
         return trial
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
+
+from ahpo.overrides import keeps
 
 if TYPE_CHECKING:
     from ahpo.history.base_study import BaseStudy
     from ahpo.history.view import View
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("KEEP", "PRUNE", "ArrayPruner", "BasePruner", "Decision", "Progress")
+__all__ = ("KEEP", "PRUNE", "ArrayPruner", "BasePruner", "Decision", "Progress", "is_pure")
 
 
 class Decision(NamedTuple):
@@ -64,11 +66,23 @@ class BasePruner(ABC):
         """
 
 
+def is_pure(pruner: BasePruner) -> TypeGuard[ArrayPruner]:
+    """Tell whether the pure function of a pruner does all that its documented method does.
+
+    It does not if a user's subclass has overridden ``prune``.
+    """
+    return isinstance(pruner, ArrayPruner) and pruner._is_derived()
+
+
 class ArrayPruner(BasePruner):
     """Decide from a view of the history and the progress of one trial, by a pure function.
 
     Subclasses implement ``decide``; the documented ``prune`` is derived from it here, once.
     """
+
+    def _is_derived(self) -> bool:
+        """Tell whether ``prune`` is the one that derives from the pure function."""
+        return keeps(self, ArrayPruner, ("prune",))
 
     @abstractmethod
     def decide(self, view: View, trial: Progress) -> Decision:

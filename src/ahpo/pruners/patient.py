@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ahpo.pruners.base import KEEP, PRUNE, ArrayPruner, BasePruner, Decision, Progress
+from ahpo.overrides import keeps
+from ahpo.pruners.base import KEEP, PRUNE, ArrayPruner, BasePruner, Decision, Progress, is_pure
 from ahpo.pruners.percentile import best_of
 from ahpo.states import StudyDirection
 
@@ -32,10 +33,9 @@ class PatientPruner(BasePruner):
     def __new__(
         cls, wrapped_pruner: BasePruner | None, patience: int, min_delta: float = 0.0
     ) -> Self:
-        # A pruner that a user wrote has to be asked with a study and a trial, and so has what
-        # wraps it; everything else is pure.
-        pure = wrapped_pruner is None or isinstance(wrapped_pruner, ArrayPruner)
-        kind = _ArrayPatientPruner if cls is PatientPruner and pure else cls
+        # Around a pruner with a pure function, or none, there is such a function, too.
+        arrays = wrapped_pruner is None or isinstance(wrapped_pruner, ArrayPruner)
+        kind = _ArrayPatientPruner if cls is PatientPruner and arrays else cls
         return super().__new__(kind)  # type: ignore[return-value]
 
     def __init__(
@@ -80,9 +80,14 @@ class PatientPruner(BasePruner):
 
 
 class _ArrayPatientPruner(PatientPruner, ArrayPruner):
-    """Wrap a pure pruner, or none."""
+    """Wrap an `ArrayPruner`, or none."""
 
     _wrapped_pruner: ArrayPruner | None
+
+    def _is_derived(self) -> bool:
+        # A user may have overridden something in what is wrapped.
+        wrapped = self._wrapped_pruner
+        return keeps(self, PatientPruner, ("prune",)) and (wrapped is None or is_pure(wrapped))
 
     def decide(self, view: View, trial: Progress) -> Decision:
         """Return the decision, with what the wrapped pruner wants to be recorded."""

@@ -7,9 +7,11 @@ these functions here, once for all built-in samplers.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
+from ahpo.overrides import keeps
 from ahpo.samplers.base import BaseSampler
+from ahpo.samplers.calls import Calls
 from ahpo.streams import Stream
 
 if TYPE_CHECKING:
@@ -21,7 +23,24 @@ if TYPE_CHECKING:
     from ahpo.states import TrialState
     from ahpo.trials import FrozenTrial
 
-__all__ = ("ArraySampler",)
+__all__ = ("DOCUMENTED", "ArraySampler", "is_pure")
+
+# What an engine may leave out for a sampler that has these as they are derived here.
+DOCUMENTED = (
+    "before_trial",
+    "infer_relative_search_space",
+    "sample_relative",
+    "sample_independent",
+    "after_trial",
+)
+
+
+def is_pure(sampler: BaseSampler) -> TypeGuard[ArraySampler]:
+    """Tell whether the pure functions of a sampler do all that its documented methods do.
+
+    They do not if a user's subclass has overridden one of the documented methods.
+    """
+    return isinstance(sampler, ArraySampler) and sampler._is_derived()
 
 
 class ArraySampler(BaseSampler):
@@ -38,6 +57,10 @@ class ArraySampler(BaseSampler):
 
     def __init__(self, seed: int | None = None) -> None:
         self.stream = Stream(seed)
+
+    def _is_derived(self) -> bool:
+        """Tell whether the documented methods are those that derive from the pure functions."""
+        return keeps(self, ArraySampler, DOCUMENTED)
 
     @abstractmethod
     def draw(self, view: View, number: int, name: str, distribution: BaseDistribution) -> float:
@@ -78,6 +101,28 @@ class ArraySampler(BaseSampler):
         """Tell whether nothing is left to try, so that the study should stop; asked at each end."""
         return False
 
+    def all_taken(self, view: View) -> bool:
+        """Tell whether it will be exhausted for sure when the trials that run now have ended."""
+        return False
+
+    def _for_call(self, study: BaseStudy, number: int, what: str) -> Self:
+        """Return the sampler that answers one call of a documented method.
+
+        It is this one; but with other random numbers, if a trial asks again for the same.
+        """
+        history = study._read()
+        calls: Calls = history.cache.get(Calls) or history.cache.setdefault(Calls, Calls())
+        again = str(calls.count((self.stream, number, what)))
+        if self.stream.seed is None:
+            # Inside a user's sampler, several studies may share it without the engine's knowledge.
+            again += history.study_name
+        elif again == "0":
+            return self
+        # Not by `copy`, whose hooks a subclass may have for other ends.
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), stream=self.stream.again(again))
+        return other
+
     def before_trial(self, study: BaseStudy, trial: FrozenTrial) -> None:
         """Put what ``prepare`` returns into the system attributes of ``trial``.
 
@@ -103,13 +148,16 @@ class ArraySampler(BaseSampler):
     ) -> dict[str, Any]:
         """Sample the parameters of ``search_space`` jointly and return their external values.
 
+        A trial that asks again gets other values.
+
         :param study: the study, to be read only.
         :param trial: the trial that is about to start.
         :param search_space: ``{name: distribution}``, or a part of what was inferred.
         """
         if not search_space:
             return {}
-        proposal = self.propose_within(study.view(), trial.number, search_space)
+        sampler = self._for_call(study, trial.number, "")
+        proposal = sampler.propose_within(study.view(), trial.number, search_space)
         return {
             name: search_space[name].to_external_repr(value) for name, value in proposal.items()
         }
@@ -123,12 +171,15 @@ class ArraySampler(BaseSampler):
     ) -> Any:
         """Sample one parameter by itself and return its external value.
 
+        A trial that asks again gets another value.
+
         :param study: the study, to be read only.
         :param trial: the running trial.
         :param param_name: name of the parameter.
         :param param_distribution: where its values come from.
         """
-        value = self.draw(study.view(), trial.number, param_name, param_distribution)
+        sampler = self._for_call(study, trial.number, f"param {param_name}")
+        value = sampler.draw(study.view(), trial.number, param_name, param_distribution)
         return param_distribution.to_external_repr(value)
 
     def after_trial(
@@ -140,11 +191,15 @@ class ArraySampler(BaseSampler):
     ) -> None:
         """Put what ``observe`` returns into the system attributes of ``trial``.
 
+        If nothing is left to try when the trial has ended, the study stops.
+
         :param study: the study, to be read only.
         :param trial: the trial, still RUNNING.
         :param state: the state that it will have.
         :param values: its objective values; None if it has none.
         """
+        if type(self).exhausted is not ArraySampler.exhausted:
+            study._stop_if(self.exhausted, trial.number)
         attributes = self.observe(study.view(), trial, state, values)
         if attributes:
             trial.system_attrs.update(attributes)

@@ -25,7 +25,8 @@ class BruteForceSampler(ArraySampler):
     study, some of the combinations may be left out.
 
     Of several trials that run at the same time, each gets a combination of its own as long as one
-    is known to be left.
+    is known to be left. What a trial will ask for is not known before it does: those that start
+    while the last combinations are being tried may try some of them twice.
 
     :param seed: seed of the order; None for one from the operating system.
     :param avoid_premature_stop: what lies behind the parameters that a running trial has so far is

@@ -114,6 +114,10 @@ class GridSampler(ArraySampler):
         """Tell whether all points of the grid have been evaluated."""
         return self._visits(view).left == 0
 
+    def all_taken(self, view: View) -> bool:
+        """Tell whether all points that are left are being evaluated."""
+        return bool(self._taken(view).all())
+
     def prepare(self, view: View, number: int) -> dict[str, Any] | None:
         """Return the system attributes that give trial ``number`` a point of the grid."""
         known = view.open_trial(number).system_attrs
@@ -159,13 +163,18 @@ class GridSampler(ArraySampler):
     def _visits(self, view: View) -> _Visits:
         return view.index(self._grid)
 
-    def _choose(self, view: View, number: int) -> int:
+    def _taken(self, view: View, but: int | None = None) -> NDArray[np.bool_]:
+        """Return which points have been evaluated, or are by another trial than one."""
         taken = self._visits(view).visited.copy()
         for trial in view.running():
-            if trial.number != number:
+            if trial.number != but:
                 point = self._grid.point_of(trial.system_attrs)
                 if point is not None:
                     taken[point] = True
+        return taken
+
+    def _choose(self, view: View, number: int) -> int:
+        taken = self._taken(view, number)
         if number < self._grid.size and not taken[number]:
             return number
         free = np.flatnonzero(~taken)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
-from ahpo.samplers.array_sampler import ArraySampler
+from ahpo.overrides import keeps
+from ahpo.samplers.array_sampler import DOCUMENTED, ArraySampler, is_pure
 from ahpo.samplers.base import BaseSampler
 
 if TYPE_CHECKING:
@@ -31,10 +32,9 @@ class PartialFixedSampler(BaseSampler):
     """
 
     def __new__(cls, fixed_params: dict[str, Any], base_sampler: BaseSampler) -> Self:
-        # A sampler that a user wrote has to be asked with a study and a trial, and so has what
-        # wraps it; our own are pure.
-        pure = cls is PartialFixedSampler and isinstance(base_sampler, ArraySampler)
-        return super().__new__(_ArrayPartialFixedSampler if pure else cls)  # type: ignore[return-value]
+        # Around a sampler with pure functions there are such functions, too.
+        arrays = cls is PartialFixedSampler and isinstance(base_sampler, ArraySampler)
+        return super().__new__(_ArrayPartialFixedSampler if arrays else cls)  # type: ignore[return-value]
 
     def __init__(self, fixed_params: dict[str, Any], base_sampler: BaseSampler) -> None:
         self._fixed_params = dict(fixed_params)
@@ -107,9 +107,13 @@ class PartialFixedSampler(BaseSampler):
 
 
 class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
-    """Wrap a pure sampler: each pure function is the base sampler's, but for fixed parameters."""
+    """Wrap an `ArraySampler`: each pure function is that one's, but for fixed parameters."""
 
     _base_sampler: ArraySampler
+
+    def _is_derived(self) -> bool:
+        # A user may have overridden something in what is wrapped.
+        return keeps(self, PartialFixedSampler, DOCUMENTED) and is_pure(self._base_sampler)
 
     @property
     def stream(self) -> Stream:  # type: ignore[override]
@@ -149,3 +153,7 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
     def exhausted(self, view: View) -> bool:
         """Tell whether the base sampler has nothing left to try."""
         return self._base_sampler.exhausted(view)
+
+    def all_taken(self, view: View) -> bool:
+        """Tell whether the trials that run are the last ones of the base sampler."""
+        return self._base_sampler.all_taken(view)
