@@ -397,7 +397,9 @@ def test_plain_face_of_a_storage_that_waits() -> None:
     study = sync_study(storage=WaitingStorage())
     with pytest.raises(RuntimeError, match="needs an event loop"):
         study.ask()
-    assert study.trials == []
+    with pytest.raises(RuntimeError, match="needs an event loop"):
+        _ = study.trials
+    assert study._session.store.history.n_trials == 0
 
 
 # -- computing beside the loop ------------------------------------------------------------------

@@ -217,8 +217,8 @@ async def test_a_parameter_that_contradicts_another_process_fails_at_the_end_of_
     late = await other.open_study("study")
     numbers = [await store.start(NOW), await late.start(NOW)]
     store.record(ParamSet(numbers[0], "x", 0.5, FloatDistribution(0, 1)))
-    late.record(ParamSet(numbers[1], "x", 1.0, IntDistribution(0, 1)))
     await store.flush()
+    late.record(ParamSet(numbers[1], "x", 1.0, IntDistribution(0, 1)))
     await late.flush()
     with pytest.raises(ValueError, match="'x'"):
         await late.finish(_end(numbers[1]))

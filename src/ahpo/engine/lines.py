@@ -20,6 +20,7 @@ __all__ = (
     "say_found",
     "say_late",
     "say_skipped",
+    "say_stale",
     "say_using_existing",
 )
 
@@ -62,6 +63,11 @@ def say_late(number: int, outcome: Outcome) -> None:
         f"Trial {number} ended as {outcome.state.name}, but it had already been finished from "
         "elsewhere: its result is dropped."
     )
+
+
+def say_stale(number: int) -> None:
+    """Say that a trial was failed because its worker gave no sign of life."""
+    _logger.warning(f"Trial {number} failed: its worker gave no sign of life.")
 
 
 def _named(history: History, values: tuple[float, ...]) -> Any:

@@ -11,8 +11,8 @@ __all__ = ("FINAL_WRITE", "Inline", "Place")
 
 T = TypeVar("T")
 
-# How many seconds a final write may take after its trial was cancelled.
-FINAL_WRITE = 30.0
+# How many seconds a final write may take; storages have given up before, and said why.
+FINAL_WRITE = 90.0
 
 
 class Place(Protocol):

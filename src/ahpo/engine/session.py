@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.clock import Clock, SystemClock
 from ahpo.engine.faces import face
+from ahpo.engine.lines import say_stale
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
 from ahpo.engine.spaces import AskedSpaces
-from ahpo.history.facts import SystemAttrSet, TrialFinished
+from ahpo.history.facts import FAIL_REASON, SystemAttrSet, TrialFinished
 from ahpo.history.records import Relative
 from ahpo.history.view import View
 from ahpo.pruners.base import ArrayPruner, BasePruner
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ahpo.engine.budget import Budget
+    from ahpo.engine.live_trial import LiveTrial
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("FAIL_REASON", "CurrentRun", "Session")
+__all__ = ("LOST", "CurrentRun", "Session")
 
-FAIL_REASON = "fail_reason"
+# Why a trial is ended that somebody else has finished.
+LOST = "finished from elsewhere"
 
 
 class CurrentRun(Protocol):
@@ -100,6 +103,27 @@ class Session:
         self.leaving: set[asyncio.Task[None]] = set()
         # With the end of which trials the study may have to stop, and what to ask then.
         self._stops: dict[int, Callable[[View], bool]] = {}
+        # The trials that run here and must be told when somebody else finishes them.
+        self.live: dict[int, LiveTrial] = {}
+        self.reaped = False
+        self.store.watch(self)
+
+    # -- what others do, on a thread of the storages ----------------------------------------
+
+    def lost(self, numbers: Sequence[int]) -> None:
+        """Tell trials that somebody else has finished them."""
+        for number in numbers:
+            trial = self.live.get(number)
+            if trial is not None:
+                trial.interrupt(LOST)
+
+    def stale(self, numbers: Sequence[int]) -> None:
+        """Call back for the trials that were failed because their leases had expired."""
+        call_back = getattr(self.storage, "on_stale_trial", None)
+        for number in numbers:
+            say_stale(number)
+            if call_back is not None:
+                call_back(face(self, "sync"), self.store.history.frozen(number))
 
     @property
     def reader(self) -> Any:
@@ -170,6 +194,8 @@ class Session:
             "faces",
             "places",
             "leaving",
+            "live",
+            "reaped",
         ):
             del state[passing]
         return state
@@ -192,7 +218,9 @@ class Session:
             self._examine_sampler()
         if len(vars(self._pruner)) != self._n_of_pruner:
             self._examine_pruner()
-        await self.store.refresh()
+        if self.store.waits and not self.reaped:
+            self.reaped = True  # from now on the store does so by itself, time and again
+            await place.compute(self.stale, await self.store.reap())
         number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
             if self._proposes:
@@ -249,8 +277,7 @@ class Session:
 
     async def checkpoint(self, number: int) -> bool:
         """Show others what the trial has reported, learn what they have, and decide on it."""
-        await self.store.flush()
-        await self.store.refresh()
+        await self.store.sync()
         return self.decide(number)
 
     def decide(self, number: int) -> bool:
