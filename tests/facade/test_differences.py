@@ -194,6 +194,15 @@ def system_attributes_of_a_trial(o: Any) -> Any:
     return errors_of(lambda: trial.set_system_attr("k", 1), lambda: trial.system_attrs["k"])
 
 
+@differs("Equal choices of another type are other choices", ["True"] * 3, ["True", "1", "1.0"])
+def choices_that_are_equal(o: Any) -> Any:
+    study = o.create_study()
+    for value in (True, 1, 1.0):
+        study.enqueue_trial({"x": value})
+    study.optimize(lambda trial: float(trial.suggest_categorical("x", [True, 1, 1.0])), n_trials=3)
+    return [repr(trial.params["x"]) for trial in study.trials]
+
+
 # -- optimize ------------------------------------------------------------------------------------
 
 

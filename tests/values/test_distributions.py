@@ -134,8 +134,38 @@ def test_choice_goes_there_and_back(choices: list[Any], data: st.DataObject) -> 
     internal = distribution.to_internal_repr(value)
     assert type(internal) is float
     assert distribution._contains(internal)
-    external = distribution.to_external_repr(internal)
-    assert external == value or (external != external and value != value)
+    assert repr(distribution.to_external_repr(internal)) == repr(value)
+
+
+Custom = type("Custom", (), {"__eq__": lambda self, other: True, "__hash__": None})
+CUSTOMS = [Custom(), Custom()]
+
+
+@pytest.mark.filterwarnings("ignore:A choice should be")
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [True, 1],
+        [1, 1.0, True],
+        [0, False, "a"],
+        [0.0, -0.0],
+        [(1, 2), (True, 2), [1, 2]],
+        [{"a": 1}, {"a": True}, {"a": [1.0]}],
+        [{1}, frozenset({1})],
+        CUSTOMS,
+    ],
+)
+def test_choices_that_are_equal_are_told_apart_by_their_types(choices: list[Any]) -> None:
+    distribution = CategoricalDistribution(choices)
+    for position, choice in enumerate(choices):
+        assert distribution.to_internal_repr(choice) == position
+
+
+def test_value_that_equals_a_choice_is_that_choice_if_none_is_nearer() -> None:
+    assert CategoricalDistribution([True, 2]).to_internal_repr(1.0) == 0
+    assert CategoricalDistribution([2, True, 1]).to_internal_repr(1.0) == 1
+    assert CategoricalDistribution([2, "a", "a"]).to_internal_repr("a") == 1
+    assert Choice([True, 1.0]).to_internal_repr(np.float64(1.0)) == 1
 
 
 @given(st.lists(st.decimals(-100, 100, places=2), min_size=2, max_size=2), st.integers(1, 99))

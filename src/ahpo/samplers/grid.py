@@ -58,7 +58,7 @@ class _Grid:
         if point is None or not 0 <= point < self.size:
             return None
         space = system_attrs.get(_SPACE)
-        if space is self.space or space == self.space or _canonical(space) == self.canonical:
+        if space is self.space or _canonical(space) == self.canonical:
             return int(point)
         return None
 
