@@ -65,6 +65,8 @@ BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Int(1, 9, step=0.5), ValueError, "`step` must be at least 1"),
     (lambda: Int(1, INF), ValueError, "`high` must be a finite number, but it is inf"),
     (lambda: Int(NAN, 1), ValueError, "`low` must be a finite number, but it is nan"),
+    (lambda: Int(0, 2**1100), ValueError, "between -2**1022 and 2**1022, but one of them has 1101"),
+    (lambda: Int(-(2**1100), 0), ValueError, "`low` and `high` must be between"),
     (lambda: Int("1", 5), TypeError, "`low` must be a number, but it is '1'"),
     (lambda: Choice([]), ValueError, "`choices` must hold at least one choice"),
     (lambda: Choice(5), TypeError, "`choices` must be a sequence, but it is 5"),
@@ -125,6 +127,34 @@ def test_int_goes_there_and_back(low: int, step: int, count: int, data: st.DataO
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(
+    st.integers(2**52, 2**70), st.integers(1, 10**6), st.integers(0, 50), st.booleans(), st.data()
+)
+def test_int_beyond_those_that_floats_tell_apart_stays_on_the_grid(
+    start: int, step: int, count: int, negative: bool, data: st.DataObject
+) -> None:
+    """A value is then the nearest that has the same float."""
+    low = -start - step * count if negative else start
+    distribution = IntDistribution(low, low + step * count, step=step)
+    value = low + step * data.draw(st.integers(0, count))
+    internal = distribution.to_internal_repr(value)
+    assert distribution._contains(internal)
+    external = distribution.to_external_repr(internal)
+    assert distribution.low <= external <= distribution.high
+    assert (external - low) % step == 0
+    assert float(external) == float(value)
+    assert external == value or abs(value) > 2**53
+
+
+def test_int_far_out_of_a_huge_range_stays_what_it_is() -> None:
+    distribution = IntDistribution(2**60, 2**61)
+    for value in (2**70, 0, -(2**70)):
+        internal = distribution.to_internal_repr(value)
+        assert not distribution._contains(internal)
+        assert distribution.to_external_repr(internal) == value
+    assert not distribution._contains(INF)
 
 
 @given(st.lists(plain, min_size=1), st.data())
