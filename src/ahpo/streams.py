@@ -43,7 +43,7 @@ class Stream:
 
     def _absorbed(self, states: dict[str, Any], name: str, person: bytes, size: int) -> Any:
         # The length before the name keeps ("a", 11) and ("a1", 1) apart.
-        encoded = name.encode()
+        encoded = name.encode("utf-8", "surrogatepass")
         state = _blake2b(key=self._key, digest_size=size, person=person)
         state.update(len(encoded).to_bytes(4, "little") + encoded)
         states[name] = state

@@ -161,3 +161,14 @@ def test_pickled_while_others_run() -> None:
         finished = [t for t in trials if t.state is COMPLETE]
         assert all(len(t.params) == len(t.user_attrs) == 20 for t in finished)
         loaded.optimize(many_facts, n_trials=1)
+
+
+def test_study_that_is_in_its_own_attributes() -> None:
+    """The copy holds itself, and not the first one."""
+    study = sync_study()
+    study.set_user_attr("me", study)
+    study.optimize(no_report, n_trials=1)
+    loaded = pickle.loads(pickle.dumps(study))
+    assert loaded.user_attrs["me"] is loaded
+    loaded.optimize(no_report, n_trials=1)
+    assert (len(loaded.trials), len(study.trials)) == (2, 1)

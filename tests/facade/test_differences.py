@@ -168,6 +168,22 @@ def a_range_without_an_end(o: Any) -> Any:
     return o.create_study().ask().suggest_float("x", 0, float("inf"))
 
 
+@differs("Percentiles take infinite reports for what they are", [False, False], [True, True])
+def infinite_reports(o: Any) -> Any:
+    """The median of 1, 2 and infinity is 2; numpy's is NaN, by which nothing is pruned."""
+    pruned = []
+    for pruner in (o.pruners.MedianPruner(1), o.pruners.PercentilePruner(50.0, 1)):
+        study = o.create_study(pruner=pruner)
+        for reported in (1.0, 2.0, float("inf")):
+            trial = study.ask()
+            trial.report(reported, 0)
+            study.tell(trial, 0.0)
+        trial = study.ask()
+        trial.report(3.0, 0)
+        pruned.append(trial.should_prune())
+    return pruned
+
+
 @differs("Samplers see a study that they can only read", True, False)
 def what_a_sampler_sees(o: Any) -> Any:
     seen = []
@@ -225,6 +241,24 @@ def a_step_beyond_all(o: Any) -> Any:
 def system_attributes_of_a_trial(o: Any) -> Any:
     trial = o.create_study().ask()
     return errors_of(lambda: trial.set_system_attr("k", 1), lambda: trial.system_attrs["k"])
+
+
+@differs("Ints are exact up to 2**53", [[2**60 + 1, 2**60], "fine"], [[2**60, 2**60], "ValueError"])
+def huge_ints(o: Any) -> Any:
+    study = o.create_study()
+    study.enqueue_trial({"n": 2**60 + 1})
+    trial = study.ask()
+    found = [trial.suggest_int("n", 0, 2**62), study.trials[0].params["n"]]
+    return [found, *errors_of(lambda: o.distributions.IntDistribution(0, 2**1100))]
+
+
+@differs("Equal choices of another type are other choices", ["True"] * 3, ["True", "1", "1.0"])
+def choices_that_are_equal(o: Any) -> Any:
+    study = o.create_study()
+    for value in (True, 1, 1.0):
+        study.enqueue_trial({"x": value})
+    study.optimize(lambda trial: float(trial.suggest_categorical("x", [True, 1, 1.0])), n_trials=3)
+    return [repr(trial.params["x"]) for trial in study.trials]
 
 
 # -- optimize ------------------------------------------------------------------------------------

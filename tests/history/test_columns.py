@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 
-from ahpo.distributions import FloatDistribution
+from ahpo.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from ahpo.history.facts import Fact, ParamSet, TrialCreated, TrialFinished, ValueReported
 from ahpo.history.history import History
 from ahpo.history.view import View
@@ -74,3 +78,68 @@ def test_parameter_of_old_trials_only_is_absent_from_the_newer_rows() -> None:
     assert column[:3].tolist() == [0.5] * 3
     assert len(column) == 100
     assert (column[3:] != column[3:]).all()
+
+
+def _study_of_x(rows: Sequence[int], kinds: Sequence[BaseDistribution], n: int) -> list[Fact]:
+    facts: list[Fact] = []
+    for number in range(n):
+        facts.append(TrialCreated(number, number, TrialState.RUNNING, 0))
+        if number in rows:
+            kind = kinds[number % len(kinds)]
+            facts.append(ParamSet(number, "x", number / n, kind))
+        facts.append(TrialFinished(number, TrialState.COMPLETE, (1.0,), 1))
+    return facts
+
+
+@pytest.mark.parametrize("n_kinds", [1, 3])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        range(0, 300, 40),
+        range(50, 300),
+        (*range(60), *range(280, 300)),
+        (0, 299),
+        (0, *range(100, 300)),
+        range(3, 300, 2),
+        (200,),
+    ],
+)
+def test_column_says_the_same_whether_few_or_many_rows_have_the_parameter(
+    rows: Sequence[int], n_kinds: int
+) -> None:
+    kinds = [FloatDistribution(0.0, 1.0 + kind) for kind in range(n_kinds)]
+    history, naive = both(_study_of_x(rows, kinds, 300), MINIMIZE)
+    assert_equal(history, naive)
+    assert_equal(pickle.loads(pickle.dumps(history)), naive)
+    for n in range(0, 301, 7):
+        column = history.table.columns["x"]
+        np.testing.assert_array_equal(column.values(n), naive.column("x")[:n])
+        assert [repr(column.at(row)) for row in range(n)] == list(
+            map(repr, column.values(n).tolist())
+        )
+
+
+def test_finished_trials_show_the_choices_that_they_were_asked_for() -> None:
+    """Distributions of choices 1 and True are equal, but the choices are not the same."""
+    history = History("study", MINIMIZE)
+    choices: list[tuple[Any, ...]] = [
+        (1, 2),
+        (1, 2),
+        (True, 2.0),
+        (1.0, 2),
+        ((0,), 2),
+        ((False,), 2),
+    ]
+    kinds = [CategoricalDistribution.__new__(CategoricalDistribution) for _ in choices]
+    for number, (kind, items) in enumerate(zip(kinds, choices, strict=True)):
+        kind.__setstate__(items)
+        name = "a" if number < 4 else "b"
+        history.apply(TrialCreated(number, number, TrialState.RUNNING, 0))
+        history.apply(ParamSet(number, name, 0.0, kind))
+        history.apply(TrialFinished(number, TrialState.COMPLETE, (1.0,), 1))
+    for number, items in enumerate(choices):
+        trial = history.frozen(number)
+        assert repr(list(trial.params.values())) == repr([items[0]])
+        (found,) = trial.distributions.values()
+        assert isinstance(found, CategoricalDistribution)
+        assert repr(found.choices) == repr(items)

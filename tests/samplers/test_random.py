@@ -119,6 +119,13 @@ def test_seeds_and_the_lack_of_one_give_other_values() -> None:
     assert len({sampler.draw(view, 0, "x", distribution) for sampler in samplers}) == 4
 
 
+def test_name_may_be_any_str() -> None:
+    """Also one that has no form in UTF-8: half of a surrogate pair."""
+    view, sampler = Trials({}).view(), RandomSampler(seed=1)
+    values = [sampler.draw(view, 0, name, FloatDistribution(0.0, 1.0)) for name in ("\ud800", "?")]
+    assert values[0] != values[1]
+
+
 def test_an_unknown_kind_of_distribution_is_refused() -> None:
     class Other(BaseDistribution):
         pass

@@ -144,6 +144,36 @@ def test_of_a_front_the_points_with_the_largest_hypervolume_are_good() -> None:
     assert volume > max(others)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_objectives", [2, 3, 4])
+def test_losses_of_any_size_are_ranked(n_objectives: int) -> None:
+    """Differences of such losses, and products of these, are no floats."""
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        points = rng.choice(
+            [-inf, -1.7e308, -1e200, 0.0, 1.0, 1e308, 1.7e308, inf], (20, n_objectives)
+        )
+        trials = Trials({}, [MINIMIZE] * n_objectives)
+        for point in points:
+            trials.add({}, *point.tolist())
+        ranks = non_domination_ranks(points)
+        for n_good in (1, 4, 9):
+            found = good_rows(trials.view(), {}, n_good).tolist()
+            assert len(set(found)) == n_good
+            assert sorted(ranks[found]) == sorted(ranks)[:n_good]
+
+
+def test_scale_of_an_objective_does_not_matter_when_it_is_huge() -> None:
+    points = np.random.default_rng(0).random((40, 3)) + 0.5
+    chosen = []
+    for scale in (1.0, 2.0**1000):
+        trials = Trials({}, [MINIMIZE] * 3)
+        for point in points * [1.0, scale, 1.0]:
+            trials.add({}, *point.tolist())
+        chosen.append(good_rows(trials.view(), {}, 5).tolist())
+    assert chosen[0] == chosen[1]
+
+
 def test_under_several_objectives_pruned_trials_follow_complete_ones() -> None:
     trials = Trials({}, [MINIMIZE, MINIMIZE])
     trials.add({}, state=PRUNED)

@@ -179,3 +179,33 @@ def test_bad_grids_are_refused() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GridSampler({"x": [None, True, 1, 1.5, "a"]})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_that_numpy_does_not_take_is_named(seed: int) -> None:
+    sentence = f"`seed` must be at least 0 and below 2..32, but it is {seed}."
+    with pytest.raises(ValueError, match=sentence):
+        GridSampler({"x": [1]}, seed)
+    with pytest.raises(ValueError, match="Seed must be between"):
+        optuna.samplers.GridSampler({"x": [1]}, seed)
+
+
+def test_values_that_are_equal_are_points_of_their_own() -> None:
+    choices: list[Any] = [0, False, 0.0, 1]
+    found = run(
+        PlainStudy(),
+        GridSampler({"x": choices}),
+        lambda trial: trial.suggest_categorical("x", choices),
+    )
+    assert sorted(repr(params["x"]) for params in found) == ["0", "0.0", "1", "False"]
+
+
+def test_grids_of_equal_values_of_other_types_are_two_grids() -> None:
+    study = PlainStudy()
+    spaces: list[list[Any]] = [[0, 1], [False, True]]
+
+    def objective(trial: PlainTrial) -> Any:
+        return trial.suggest_categorical("x", choices)
+
+    for choices in spaces:
+        assert len(run(study, GridSampler({"x": choices}), objective)) == 2

@@ -193,3 +193,11 @@ def test_later_changes_of_the_callers_dict_change_nothing() -> None:
     sampler = pure(PartialFixedSampler(fixed, RandomSampler(0)))
     fixed["y"] = 5
     assert ask(sampler).params["y"] == 3
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0])
+def test_fixed_choice_is_the_one_of_its_type(value: Any) -> None:
+    sampler: Any = PartialFixedSampler({"x": value}, RandomSampler())
+    trial = PlainTrial(PlainStudy(), sampler)
+    found = trial.suggest_categorical("x", [1.0, True, 1])
+    assert repr(found) == repr(value)

@@ -7,7 +7,15 @@ import pickle
 from collections.abc import Coroutine
 from typing import Any
 
-from ahpo.history.facts import SystemAttrSet, TrialFinished, UserAttrSet
+from ahpo.distributions import FloatDistribution
+from ahpo.history.facts import (
+    ParamSet,
+    StudyUserAttrSet,
+    SystemAttrSet,
+    TrialFinished,
+    UserAttrSet,
+    ValueReported,
+)
 from ahpo.history.index import Index
 from ahpo.history.view import View
 from ahpo.states import TrialState
@@ -85,3 +93,57 @@ def test_studies_of_one_storage_may_be_shared_by_threads_and_handles() -> None:
     storage, stores = two_studies()
     assert at_once(storage.open_study("two")) is stores[1]
     assert at_once(storage.open_study("two")).history is stores[1].history
+
+
+class Watches:
+    """Tell, while it is pickled, whether the store is locked."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[Any, ...]]:
+        return list, ([self.store._lock.locked()],)
+
+
+def test_pickling_leaves_the_store_to_others_meanwhile() -> None:
+    """Whatever takes long in it, as a large attribute does, running trials go on."""
+    storage, stores = two_studies()
+    stores[0].record(UserAttrSet(1, "watches", Watches(stores[0])))
+    copy: Storage = pickle.loads(pickle.dumps(storage))
+    (running, *_) = [t for t in asyncio.run(trials(copy, "one")) if "watches" in t.user_attrs]
+    assert running.user_attrs["watches"] == [False]
+
+
+class Goes:
+    """Let the study go on while it is pickled."""
+
+    def __init__(self, store: StudyStore) -> None:
+        self.store = store
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[()]]:
+        store, x = self.store, FloatDistribution(0.0, 1.0)
+        store.record(ParamSet(1, "x", 0.5, x))
+        store.record(ValueReported(1, 1, 0.5))
+        store.record(UserAttrSet(1, "later", 1))
+        store.record(StudyUserAttrSet("later", 1))
+        at_once(store.finish(TrialFinished(1, TrialState.COMPLETE, (1.0,), NOW)))
+        for _ in range(50):
+            number = at_once(store.start(NOW))
+            store.record(ParamSet(number, "y", 0.5, x))
+            at_once(store.finish(TrialFinished(number, TrialState.COMPLETE, (0.0,), NOW)))
+        return list, ()
+
+
+def test_pickle_is_of_the_moment_at_which_it_began() -> None:
+    storage, stores = two_studies()
+    before = asyncio.run(trials(storage, "one"))
+    stores[0].record(StudyUserAttrSet("goes", Goes(stores[0])))
+    copy: Storage = pickle.loads(pickle.dumps(storage))
+    twin = at_once(copy.open_study("one"))
+    assert asyncio.run(trials(copy, "one")) == before
+    assert twin.history.user_attrs == {"goes": []}
+    assert list(twin.history.table.columns) == []
+    number = at_once(twin.start(NOW))
+    at_once(twin.finish(TrialFinished(number, TrialState.COMPLETE, (2.0,), NOW)))
+    assert twin.history.best_number == 0
+    assert stores[0].history.best_number == 2

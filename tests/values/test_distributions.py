@@ -65,6 +65,8 @@ BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Int(1, 9, step=0.5), ValueError, "`step` must be at least 1"),
     (lambda: Int(1, INF), ValueError, "`high` must be a finite number, but it is inf"),
     (lambda: Int(NAN, 1), ValueError, "`low` must be a finite number, but it is nan"),
+    (lambda: Int(0, 2**1100), ValueError, "between -2**1022 and 2**1022, but one of them has 1101"),
+    (lambda: Int(-(2**1100), 0), ValueError, "`low` and `high` must be between"),
     (lambda: Int("1", 5), TypeError, "`low` must be a number, but it is '1'"),
     (lambda: Choice([]), ValueError, "`choices` must hold at least one choice"),
     (lambda: Choice(5), TypeError, "`choices` must be a sequence, but it is 5"),
@@ -127,6 +129,34 @@ def test_int_goes_there_and_back(low: int, step: int, count: int, data: st.DataO
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
 
+@given(
+    st.integers(2**52, 2**70), st.integers(1, 10**6), st.integers(0, 50), st.booleans(), st.data()
+)
+def test_int_beyond_those_that_floats_tell_apart_stays_on_the_grid(
+    start: int, step: int, count: int, negative: bool, data: st.DataObject
+) -> None:
+    """A value is then the nearest that has the same float."""
+    low = -start - step * count if negative else start
+    distribution = IntDistribution(low, low + step * count, step=step)
+    value = low + step * data.draw(st.integers(0, count))
+    internal = distribution.to_internal_repr(value)
+    assert distribution._contains(internal)
+    external = distribution.to_external_repr(internal)
+    assert distribution.low <= external <= distribution.high
+    assert (external - low) % step == 0
+    assert float(external) == float(value)
+    assert external == value or abs(value) > 2**53
+
+
+def test_int_far_out_of_a_huge_range_stays_what_it_is() -> None:
+    distribution = IntDistribution(2**60, 2**61)
+    for value in (2**70, 0, -(2**70)):
+        internal = distribution.to_internal_repr(value)
+        assert not distribution._contains(internal)
+        assert distribution.to_external_repr(internal) == value
+    assert not distribution._contains(INF)
+
+
 @given(st.lists(plain, min_size=1), st.data())
 def test_choice_goes_there_and_back(choices: list[Any], data: st.DataObject) -> None:
     distribution = CategoricalDistribution(choices)
@@ -134,8 +164,38 @@ def test_choice_goes_there_and_back(choices: list[Any], data: st.DataObject) -> 
     internal = distribution.to_internal_repr(value)
     assert type(internal) is float
     assert distribution._contains(internal)
-    external = distribution.to_external_repr(internal)
-    assert external == value or (external != external and value != value)
+    assert repr(distribution.to_external_repr(internal)) == repr(value)
+
+
+Custom = type("Custom", (), {"__eq__": lambda self, other: True, "__hash__": None})
+CUSTOMS = [Custom(), Custom()]
+
+
+@pytest.mark.filterwarnings("ignore:A choice should be")
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [True, 1],
+        [1, 1.0, True],
+        [0, False, "a"],
+        [0.0, -0.0],
+        [(1, 2), (True, 2), [1, 2]],
+        [{"a": 1}, {"a": True}, {"a": [1.0]}],
+        [{1}, frozenset({1})],
+        CUSTOMS,
+    ],
+)
+def test_choices_that_are_equal_are_told_apart_by_their_types(choices: list[Any]) -> None:
+    distribution = CategoricalDistribution(choices)
+    for position, choice in enumerate(choices):
+        assert distribution.to_internal_repr(choice) == position
+
+
+def test_value_that_equals_a_choice_is_that_choice_if_none_is_nearer() -> None:
+    assert CategoricalDistribution([True, 2]).to_internal_repr(1.0) == 0
+    assert CategoricalDistribution([2, True, 1]).to_internal_repr(1.0) == 1
+    assert CategoricalDistribution([2, "a", "a"]).to_internal_repr("a") == 1
+    assert Choice([True, 1.0]).to_internal_repr(np.float64(1.0)) == 1
 
 
 @given(st.lists(st.decimals(-100, 100, places=2), min_size=2, max_size=2), st.integers(1, 99))

@@ -8,7 +8,12 @@ from typing import Any, TypeAlias
 
 from ahpo.distributions.base import BaseDistribution
 
-__all__ = ("CategoricalChoiceType", "CategoricalDistribution", "same_choice")
+__all__ = (
+    "CategoricalChoiceType",
+    "CategoricalDistribution",
+    "exact_form",
+    "same_choice",
+)
 
 CategoricalChoiceType: TypeAlias = bool | int | float | str | None
 
@@ -52,8 +57,9 @@ class CategoricalDistribution(BaseDistribution):
         return -1 < param_value_in_internal_repr < len(self._choices)
 
     def to_internal_repr(self, param_value_in_external_repr: CategoricalChoiceType) -> float:
-        # The dict finds the first choice that equals the value, as 1 does True and 1.0. What it
-        # cannot find or hash (NaN, lists, numpy's float32) is looked for in turn.
+        # The dict finds the choice that equals the value, as 1 does True and 1.0. The choices are
+        # searched if some of them are equal, and for what has no hash or another one (NaN, lists,
+        # numpy's float32).
         try:
             return self._index[param_value_in_external_repr]  # type: ignore[index]
         except (KeyError, TypeError):
@@ -65,13 +71,10 @@ class CategoricalDistribution(BaseDistribution):
     def _search(self, value: Any) -> float:
         if self._index is None:
             self._index = _index(self._choices)
-        try:
-            return float(self._choices.index(value))
-        except (TypeError, ValueError):  # not there, or there are arrays among the choices
-            pass
-        for position, choice in enumerate(self._choices):
-            if same_choice(choice, value):
-                return float(position)
+        equal = [place for place, choice in enumerate(self._choices) if same_choice(choice, value)]
+        if equal:
+            # True is not 1 to who has both; `max` returns the first of several that are as near.
+            return float(max(equal, key=lambda place: _nearness(self._choices[place], value)))
         raise ValueError(
             f"The value of a parameter must be one of its choices {self._choices!r}, "
             f"but it is {value!r}."
@@ -111,15 +114,34 @@ def same_choice(choice: Any, value: Any) -> bool:
         return False
 
 
+def exact_form(value: Any) -> Any:
+    """Return what tells equal values apart: 1, 1.0 and True by their types, 0.0 and -0.0."""
+    kind = type(value)
+    if kind is float:
+        return repr(value)
+    if kind is tuple or kind is list:
+        return (kind, *map(exact_form, value))
+    if kind is dict:
+        return (kind, *((exact_form(key), exact_form(item)) for key, item in value.items()))
+    return kind
+
+
+def _nearness(choice: Any, value: Any) -> tuple[bool, bool, bool]:
+    """Rank a choice among those that equal a value."""
+    return (
+        choice is value,
+        exact_form(choice) == exact_form(value),
+        isinstance(value, type(choice)),
+    )
+
+
 def _index(choices: tuple[Any, ...]) -> dict[Any, float]:
-    """Map each choice to its first position; one that cannot be hashed leaves the map empty."""
-    index: dict[Any, float] = {}
+    """Map each choice to its position; the map is empty if some are equal or have no hash."""
     try:
-        for position, choice in enumerate(choices):
-            index.setdefault(choice, float(position))
+        index = {choice: float(position) for position, choice in enumerate(choices)}
     except TypeError:
         return {}
-    return index
+    return index if len(index) == len(choices) else {}
 
 
 def _warn_unstorable(choices: tuple[Any, ...]) -> None:

@@ -16,6 +16,9 @@ _GRID_TOLERANCE = 1e-8
 
 _PLAIN = frozenset((float, int))
 
+_EXACT = 2**53 - 1  # the internal form, a float, tells all ints up to here apart
+_LARGEST = 2**1022  # a float, and so is the length of any range
+
 
 class FloatDistribution(BaseDistribution):
     """Describe a range of floats, both ends included.
@@ -90,6 +93,8 @@ class FloatDistribution(BaseDistribution):
 class IntDistribution(BaseDistribution):
     """Describe a range of integers, both ends included.
 
+    Beyond 2**53, where floats are further apart than ints, not every int of the range is reached.
+
     :param low: the lower end, at least 1 if ``log``; a fraction is cut off.
     :param high: the upper end, not below ``low``; a fraction is cut off. If ``step`` does not
         divide the range, it is lowered to the last point of the grid, with a UserWarning.
@@ -104,8 +109,8 @@ class IntDistribution(BaseDistribution):
     def __init__(self, low: int, high: int, log: bool = False, step: int = 1) -> None:
         if type(low) is not int or type(high) is not int or type(step) is not int:
             low, high, step = _as_ints(low, high, step)
-        if low > high:
-            raise ValueError(f"`low` must not be above `high`, but low={low} and high={high}.")
+        if not -_LARGEST <= low <= high <= _LARGEST:
+            _refuse_ends(low, high)
         if step != 1:
             if step <= 0:
                 raise ValueError(f"`step` must be at least 1, but it is {step}.")
@@ -129,7 +134,11 @@ class IntDistribution(BaseDistribution):
 
     def _contains(self, param_value_in_internal_repr: float) -> bool:
         value = param_value_in_internal_repr
-        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+        if -_EXACT <= value <= _EXACT:
+            whole = int(value)  # with floats, the difference might be rounded
+            inside = whole == value and self.low <= whole <= self.high
+            return inside and (whole - self.low) % self.step == 0
+        return isfinite(value) and float(self._nearest(int(value))) == value
 
     def to_internal_repr(self, param_value_in_external_repr: int) -> float:
         value = _as_float(param_value_in_external_repr, self)
@@ -138,7 +147,17 @@ class IntDistribution(BaseDistribution):
         return value
 
     def to_external_repr(self, param_value_in_internal_repr: float) -> int:
-        return int(param_value_in_internal_repr)
+        value = int(param_value_in_internal_repr)
+        if -_EXACT <= value <= _EXACT:
+            return value
+        # The float may be off the grid, or out of the range, by what it was rounded.
+        inside = float(self.low) <= value <= float(self.high)
+        return self._nearest(value) if inside else value
+
+    def _nearest(self, value: int) -> int:
+        """Return the point of the grid that is nearest to a value."""
+        nearest = self.low + (value - self.low + self.step // 2) // self.step * self.step
+        return max(self.low, min(nearest, self.high))
 
     def _asdict(self) -> dict[str, Any]:
         return {"log": self.log, "step": self.step, "low": self.low, "high": self.high}
@@ -155,6 +174,15 @@ class IntDistribution(BaseDistribution):
 
     def __hash__(self) -> int:
         return hash((type(self), self.low, self.high, self.log, self.step))
+
+
+def _refuse_ends(low: int, high: int) -> None:
+    if low > high:
+        raise ValueError(f"`low` must not be above `high`, but low={low} and high={high}.")
+    raise ValueError(
+        f"`low` and `high` must be between -2**1022 and 2**1022, but one of them has "
+        f"{max(low.bit_length(), high.bit_length())} bits."
+    )
 
 
 def _as_float(value: Any, distribution: BaseDistribution) -> float:

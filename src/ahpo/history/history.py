@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -81,16 +82,17 @@ class History:
         self._signs = tuple(-1.0 if d is StudyDirection.MAXIMIZE else 1.0 for d in self.directions)
         self.front = ParetoFront(len(self.directions)) if len(self.directions) > 1 else None
         self._row_of: dict[int, int] = {}
+        self._n_settled = 0  # rows of the table that are in all of what derives from them
         self.known_distributions: dict[str, BaseDistribution] = {}
         self.intersections = {False: IntersectionTracker(), True: IntersectionTracker()}
         # The two intersections as they are: without pruned trials, and with them.
         self.spaces: tuple[dict[str, BaseDistribution], dict[str, BaseDistribution]] = ({}, {})
-        self.group_trackers: dict[bool, GroupTracker] = {}
         self._last_complete: dict[str, BaseDistribution] | None = None
         self._forget_derived()
 
     def _forget_derived(self) -> None:
         self.cache: dict[Hashable, Any] = {}
+        self.group_trackers: dict[bool, GroupTracker] = {}
         self._indexes: dict[Callable[[], Index], Index] = {}
         self._param_indexes: list[Index] = []  # those that want to know of parameters
         self._frozen: dict[int, FrozenTrial] = {}
@@ -99,9 +101,36 @@ class History:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for derived in ("cache", "_indexes", "_param_indexes", "_frozen", "guard"):
+        for derived in (
+            "cache",
+            "group_trackers",
+            "_indexes",
+            "_param_indexes",
+            "_frozen",
+            "guard",
+        ):
             del state[derived]
         return state
+
+    def snapshot(self) -> History:
+        """Return the history as it is now, to be pickled; what never changes is shared.
+
+        It is quick, and calls nothing that a user wrote: so it may be taken under a lock.
+        """
+        twin = History.__new__(History)
+        state = self.__getstate__()
+        for name, value in state.items():
+            if isinstance(value, dict):
+                state[name] = value.copy()
+        state["table"] = self.table.snapshot()
+        for kind in ("running", "waiting"):
+            state[kind] = {number: trial.copy() for number, trial in state[kind].items()}
+        state["intersections"] = {
+            pruned: copy(tracker) for pruned, tracker in self.intersections.items()
+        }
+        state["front"] = copy(self.front)
+        twin.__setstate__(state)
+        return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -246,21 +275,48 @@ class History:
         return trial
 
     def _finish(self, fact: TrialFinished) -> None:
+        if self._n_settled != self.table.n:
+            self._settle()
         number, state, values, at = fact
         trial = self.check_finish(fact)
         row = self.table.append(trial, state, values, at, _violation(trial.system_attrs))
         self._row_of[number] = row
-        (self.running if trial.state is _RUNNING else self.waiting).pop(number)
         trial.finished = True
+        del (self.running if trial.state is _RUNNING else self.waiting)[number]
         if state is TrialState.COMPLETE:
             self._update_best(number, values, row)
         if state is not TrialState.FAIL:
-            self._update_spaces(trial, complete=state is TrialState.COMPLETE)
+            self._update_spaces(trial.distributions, complete=state is TrialState.COMPLETE)
         if self._indexes:
             known = self.table.row_values(row)
             finished = trial.record()._replace(state=state, values=known, completed=at)
             for index in self._indexes.values():
                 index.finished(finished)
+        self._n_settled = row + 1
+
+    def _settle(self) -> None:
+        """Finish what an interruption has left of the last trial that got into the table.
+
+        Ctrl-C raises between any two instructions; each step here may be one that has been done.
+        """
+        row = self._n_settled
+        if row == self.table.n:
+            return
+        # Nobody knows which indexes have the row: they are made anew when they are asked for.
+        self._indexes, self._param_indexes = {}, []
+        trial = self.table.trial(row)
+        number, complete = trial.number, trial.state is TrialState.COMPLETE
+        self._row_of[number] = row
+        for opened in (self.running.get(number), self.waiting.get(number)):
+            if opened is not None:
+                opened.finished = True
+        self.running.pop(number, None)
+        self.waiting.pop(number, None)
+        if complete and (self.front is None or number not in self.front.numbers):
+            self._update_best(number, trial.values, row)
+        if trial.state is not TrialState.FAIL:
+            self._update_spaces(trial.distributions, complete)
+        self._n_settled = row + 1
 
     def _update_best(self, number: int, values: tuple[float, ...] | None, row: int) -> None:
         if values is None or self.table.violation.get(row) > 0:
@@ -274,25 +330,25 @@ class History:
         if loss != loss:
             return
         if loss < self._best_loss or self.best_number is None:
-            self._best_loss = loss
             self.best_number = number
+            self._best_loss = loss  # last: if an interruption comes between, this is done again
         elif loss == self._best_loss and number < self.best_number:
             self.best_number = number
 
-    def _update_spaces(self, trial: OpenTrial, complete: bool) -> None:
+    def _update_spaces(self, distributions: dict[str, BaseDistribution], complete: bool) -> None:
         # Most trials have the distributions, and mostly the very objects, of the one before, which
         # no tracker would learn from again.
-        if trial.distributions == self._last_complete:
+        if distributions == self._last_complete:
             return
+        self.intersections[True].add(distributions)
         if complete:
-            self._last_complete = trial.distributions
-        self.intersections[True].add(trial.distributions)
-        if complete:
-            self.intersections[False].add(trial.distributions)
+            self.intersections[False].add(distributions)
         for include_pruned, tracker in self.group_trackers.items():
             if complete or include_pruned:
-                tracker.add(trial.distributions)
+                tracker.add(distributions)
         self.spaces = (self.intersections[False].space(), self.intersections[True].space())
+        if complete:
+            self._last_complete = distributions
 
     def _set_study_user_attr(self, fact: StudyUserAttrSet) -> None:
         self.user_attrs[fact.key] = fact.value

@@ -72,6 +72,16 @@ class OpenTrial:
         trial.user_attrs, trial.system_attrs = self.user_attrs, self.system_attrs
         return trial
 
+    def copy(self) -> OpenTrial:
+        """Return the trial as it is now; the values of attributes are shared."""
+        trial = OpenTrial(self.number, self.trial_id, self.state, self.started)
+        trial.finished = self.finished
+        trial.params, trial.distributions = self.params.copy(), self.distributions.copy()
+        trial.proposal = self.proposal.copy()
+        trial.intermediate_values = self.intermediate_values.copy()
+        trial.user_attrs, trial.system_attrs = self.user_attrs.copy(), self.system_attrs.copy()
+        return trial
+
     def record(self) -> FinishedTrial:
         """Return a copy of the trial as it is now."""
         # A parameter's distribution is set before its value: so this order misses none.

@@ -72,7 +72,6 @@ class GroupTracker:
         names = frozenset(distributions)
         if names in self._known:
             return
-        self._known.add(names)
         groups: list[dict[str, BaseDistribution]] = []
         for group in self._groups:
             inside = {name: group[name] for name in group if name in names}
@@ -86,6 +85,7 @@ class GroupTracker:
         if new:
             groups.append(new)
         self._groups = groups
+        self._known.add(names)  # last, as an interruption may come between
 
     def groups(self) -> list[dict[str, BaseDistribution]]:
         """Return the groups, in the order in which they came apart. Not to be changed."""

@@ -95,7 +95,7 @@ class View:
         column = self._history.table.columns.get(name)
         if column is None:
             return np.full(self.n, np.nan)
-        return self._column(column.values.rows(self._end))
+        return self._column(column.values(self._end))
 
     def point(self, row: int, names: Iterable[str]) -> list[float]:
         """Return parameters of one row in internal representation, NaN where it lacks one."""
@@ -104,10 +104,7 @@ class View:
         values: list[float] = []
         for name in names:
             column = columns.get(name)
-            if column is None or at >= len(column.values.data):
-                values.append(math.nan)
-            else:
-                values.append(float(column.values.data[at]))
+            values.append(math.nan if column is None else column.at(at))
         return values
 
     def layouts(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:

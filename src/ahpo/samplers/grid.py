@@ -58,7 +58,7 @@ class _Grid:
         if point is None or not 0 <= point < self.size:
             return None
         space = system_attrs.get(_SPACE)
-        if space is self.space or space == self.space or _canonical(space) == self.canonical:
+        if space is self.space or _canonical(space) == self.canonical:
             return int(point)
         return None
 
@@ -87,14 +87,16 @@ class GridSampler(ArraySampler):
     any.
 
     :param search_space: ``{name: values}``; the values are str, int, float, bool or None.
-    :param seed: seed of the order; None is the same as 0.
-    :raises ValueError: if a parameter has no values.
+    :param seed: seed of the order, below 2**32; None is the same as 0.
+    :raises ValueError: if a parameter has no values, or ``seed`` is not one of 32 bits.
     """
 
     def __init__(
         self, search_space: Mapping[str, Sequence[GridValueType]], seed: int | None = None
     ) -> None:
         super().__init__(seed or 0)
+        if seed is not None and not 0 <= seed < 2**32:
+            raise ValueError(f"`seed` must be at least 0 and below 2**32, but it is {seed}.")
         space = {name: list(values) for name, values in sorted(search_space.items())}
         for name, values in space.items():
             _check_values(name, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,8 +31,8 @@ class _MemoryStore(StudyStore):
         state = self.__dict__.copy()
         del state["_lock"]
         with self._lock:
-            # A copy, whole and consistent: who pickles takes their time, and trials go on.
-            state["history"] = pickle.loads(pickle.dumps(self.history))
+            # Whole and consistent; who pickles it takes their time, and trials go on.
+            state["history"] = self.history.snapshot()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

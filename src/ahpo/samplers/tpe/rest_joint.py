@@ -104,7 +104,7 @@ def _extended(factors: _Factors, rows: UnitRows) -> _Factors:
     epoch, start, columns = factors
     end = rows.n
     if end > columns.shape[1]:
-        columns = np.empty((len(columns), len(rows.usable)), np.float32)
+        columns = np.empty((len(columns), len(rows.at)), np.float32)
         columns[:, :start] = factors.columns[:, :start]
     if end - start == 1:
         # The common case: a single trial costs less without arrays.
@@ -112,9 +112,6 @@ def _extended(factors: _Factors, rows: UnitRows) -> _Factors:
         columns[:, start] = _column(epoch, *point)
     else:
         columns[:, start:end] = _columns(epoch, rows.unit[:, start:end], rows.indices[:, start:end])
-    unusable = ~rows.usable[start:end]
-    if unusable.any():
-        columns[epoch.space.plain, start:end][unusable] = _NEVER
     return _Factors(epoch, end, columns)
 
 

@@ -63,7 +63,7 @@ def _factors_of(rows: UnitRows, cache: dict[Hashable, Any], bandwidth: float) ->
         start, end = factors.n, rows.n
         _, _, _, unit, inverse = factors
         if end > unit.shape[1]:
-            unit = np.empty((len(unit), len(rows.usable)), np.float32)
+            unit = np.empty((len(unit), len(rows.at)), np.float32)
             inverse = np.empty_like(unit)
             unit[:, :start] = factors.unit[:, :start]
             inverse[:, :start] = factors.inverse[:, :start]

@@ -27,67 +27,93 @@ _FIXED_PARAMS = "fixed_params"  # the system attribute of enqueued trials
 
 
 class UnitRows(NamedTuple):
-    """Hold the first ``n`` rows of a view; columns from ``n`` on are spare room.
+    """Hold those of the first ``seen`` rows of a view that have all parameters and did not fail.
 
-    ``unit``: (ds, capacity); ``indices``: (dt + dw, capacity); ``usable``: (capacity,), rows that
-    have all parameters in range and did not fail. The coordinates of the others mean nothing.
+    There are ``n`` of them; columns from there on are spare room. ``unit``: (ds, capacity);
+    ``indices``: (dt + dw, capacity); ``at``: (capacity,), which rows of the view they are,
+    ascending. So what few trials have takes as little room.
     """
 
     space: UnitSpace
+    seen: int
     n: int
     unit: Floats
     indices: Ints
-    usable: NDArray[np.bool_]
+    at: NDArray[np.intp]
 
+    def first(self, n_rows: int) -> int:
+        """Return how many of the first ``n_rows`` rows of the view are here."""
+        return self.n if n_rows >= self.seen else int(self.at[: self.n].searchsorted(n_rows))
 
-def _empty(space: UnitSpace, capacity: int) -> UnitRows:
-    return UnitRows(
-        space,
-        0,
-        np.full((space.smooth, capacity), 0.5),
-        np.zeros((len(space.counts), capacity), dtype=np.intp),
-        np.empty(capacity, dtype=bool),
-    )
+    def places(self, n_rows: int, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return where those of the ``chosen`` rows are that are here.
+
+        :param n_rows: so many rows of the view count.
+        :param chosen: some of these, ascending.
+        """
+        n = self.first(n_rows)
+        if n == n_rows:  # all are here
+            return chosen
+        at = self.at[:n]
+        places = at.searchsorted(chosen)
+        here = places < n
+        here[here] = at[places[here]] == chosen[here]
+        return places[here]
 
 
 def unit_rows(
     view: View, cache: dict[Hashable, Any], space: dict[str, BaseDistribution]
 ) -> UnitRows:
-    """Return at least the rows of ``view``, encoded once per row and kept in ``cache``."""
+    """Return what there is in the rows of ``view``, encoded once per row and kept in ``cache``."""
     key = ("tpe", "rows", tuple(space))
     rows: UnitRows | None = cache.get(key)
     # Comparing tuples looks for identical items first: no distribution is compared by value.
     if rows is None or rows.space.distributions != tuple(space.values()):
-        rows = _empty(UnitSpace(space), max(_FIRST_CAPACITY, view.n + view.n // 4))
-    if rows.n < view.n:
+        rows = _with_room(None, UnitSpace(space), 0)
+    if rows.seen < view.n:
         rows = _extended(rows, view)
         cache[key] = rows
     return rows
 
 
+def _with_room(rows: UnitRows | None, space: UnitSpace, size: int) -> UnitRows:
+    """Return the same rows with room for ``size`` and more."""
+    capacity = max(_FIRST_CAPACITY, size + size // 2)
+    unit = np.full((space.smooth, capacity), 0.5)
+    indices = np.zeros((len(space.counts), capacity), dtype=np.intp)
+    at = np.empty(capacity, dtype=np.intp)
+    if rows is None:
+        return UnitRows(space, 0, 0, unit, indices, at)
+    n = rows.n
+    unit[:, :n], indices[:, :n], at[:n] = rows.unit[:, :n], rows.indices[:, :n], rows.at[:n]
+    return rows._replace(unit=unit, indices=indices, at=at)
+
+
 def _extended(rows: UnitRows, view: View) -> UnitRows:
-    start, end = rows.n, view.n
-    space, _, unit, index, usable = rows
-    if end > len(usable):
-        _, _, unit, index, usable = _empty(space, 2 * end)
-        unit[:, :start] = rows.unit[:, :start]
-        index[:, :start] = rows.indices[:, :start]
-        usable[:start] = rows.usable[:start]
-    if end - start == 1:
+    space, start, n = rows.space, rows.seen, rows.n
+    if view.n - start == 1:
         # The common case: a single trial costs less without arrays.
         point = None
         if view.states[start] != _FAIL:
             point = space.encode_point(view.point(start, space.names))
-        usable[start] = point is not None
-        if point is not None:
-            unit[:, start], index[:, start] = point
-        return UnitRows(space, end, unit, index, usable)
-    raw = np.empty((len(space.names), end - start))
+        if point is None:
+            return rows._replace(seen=view.n)
+        if n == len(rows.at):
+            rows = _with_room(rows, space, n + 1)
+        rows.unit[:, n], rows.indices[:, n] = point
+        rows.at[n] = start
+        return rows._replace(seen=view.n, n=n + 1)
+    raw = np.empty((len(space.names), view.n - start))
     for position, name in enumerate(space.names):
-        raw[position] = view.column(name)[start:end]
-    unit[:, start:end], index[:, start:end], inside = space.encode(raw)
-    np.logical_and(inside, view.states[start:end] != _FAIL, out=usable[start:end])
-    return UnitRows(space, end, unit, index, usable)
+        raw[position] = view.column(name)[start:]
+    unit, indices, inside = space.encode(raw)
+    here = np.flatnonzero(inside & (view.states[start:] != _FAIL))
+    end = n + len(here)
+    if end > len(rows.at):
+        rows = _with_room(rows, space, end)
+    rows.unit[:, n:end], rows.indices[:, n:end] = unit[:, here], indices[:, here]
+    rows.at[n:end] = here + start
+    return rows._replace(seen=view.n, n=end)
 
 
 class Pending(NamedTuple):

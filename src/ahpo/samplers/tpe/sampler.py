@@ -261,15 +261,15 @@ class TPESampler(ArraySampler):
         """Return the best of the candidates, of all parameters at once or of each for itself."""
         cache = view.cache
         rows = unit_rows(view, cache, space)
-        n = view.n
-        chosen = good_rows(view, cache, self._gamma(self._finished(view)))
+        n = rows.first(view.n)
+        chosen = rows.places(view.n, good_rows(view, cache, self._gamma(self._finished(view))))
         mixture = self._good_mixture(view, cache, rows, chosen)
         pending = (
             pending_trials(view, cache, rows.space, number)
             if self._constant_liar
             else Pending.none(rows.space)
         )
-        weights, n_rest = self._rest_weights(rows, chosen, n, pending.unit.shape[1])
+        weights, n_rest = self._rest_weights(chosen, n, pending.unit.shape[1])
         candidates = mixture.draw(rng, self._n_ei_candidates, jointly)
         kernels = self._kernels
         if jointly:
@@ -302,29 +302,27 @@ class TPESampler(ArraySampler):
         known: tuple[Any, GoodMixture] | None = cache.get(key)
         if known is not None and known[0] == of:
             return known[1]
-        usable = chosen[rows.usable[chosen]]
         weights = (
-            checked_weights(self._weights, len(usable))
+            checked_weights(self._weights, len(chosen))
             if len(view.directions) == 1
-            else np.ones(len(usable))
+            else np.ones(len(chosen))
         )
         mixture = GoodMixture(
-            rows.space, rows.unit[:, usable], rows.indices[:, usable], weights, self._kernels
+            rows.space, rows.unit[:, chosen], rows.indices[:, chosen], weights, self._kernels
         )
         cache[key] = (of, mixture)
         return mixture
 
     def _rest_weights(
-        self, rows: UnitRows, chosen: NDArray[np.intp], n: int, p: int
+        self, chosen: NDArray[np.intp], n: int, p: int
     ) -> tuple[NDArray[np.float32], int]:
-        """Return the weights of finished and running trials in g, (n + p,), 0 for the good ones.
+        """Return the weights of n finished and p running trials in g, (n + p,), 0 for good ones.
 
         And how many trials belong to g.
         """
         in_rest = np.ones(n + p, dtype=bool)
-        in_rest[:n] = rows.usable[:n]
         in_rest[chosen] = False
-        n_rest = int(np.count_nonzero(in_rest))
+        n_rest = n + p - len(chosen)
         weights = np.zeros(n + p, np.float32)
         weights[in_rest] = checked_weights(self._weights, n_rest)
         return weights, n_rest

@@ -24,6 +24,7 @@ __all__ = ("good_rows",)
 _FAIL, _COMPLETE = int(TrialState.FAIL), int(TrialState.COMPLETE)
 _VALUED, _PRUNED, _BROKEN = 0.0, 1.0, 2.0  # classes, the best first
 _SPARE = 64  # how many rows are kept beyond those asked for
+_HUGE = 1e20  # a loss
 _FEW = 16  # new rows, that are ranked one by one
 
 
@@ -184,10 +185,15 @@ def _best_of_several(losses: NDArray[np.float64], n_good: int) -> NDArray[np.int
 
 
 def _finite(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return losses, (n, k), with infinities at some distance beyond the finite ones."""
-    finite = np.isfinite(losses)
-    if finite.all():
+    """Return losses, (n, k), with infinities at some distance beyond the finite ones.
+
+    Columns of huge losses are scaled, so that products of differences are finite too.
+    """
+    if (np.abs(losses) <= _HUGE).all():
         return losses
+    finite = np.isfinite(losses)
+    size = np.abs(np.where(finite, losses, 0.0)).max(axis=0)
+    losses = losses / np.where(size > _HUGE, size, 1.0)
     highest = np.where(finite, losses, -inf).max(axis=0)
     lowest = np.where(finite, losses, inf).min(axis=0)
     # A column may have no finite loss at all.
