@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from ahpo.dataframe import DEFAULT_ATTRS, trials_dataframe
@@ -10,6 +10,7 @@ from ahpo.distributions import BaseDistribution
 from ahpo.engine import faces, opening, operations
 from ahpo.engine.drive import drive
 from ahpo.engine.live_trial import LiveTrial
+from ahpo.engine.max_trials import MaxTrialsCallback
 from ahpo.engine.options import Options
 from ahpo.engine.places import Inline
 from ahpo.engine.plain import optimize_from_plain_code
@@ -227,24 +228,6 @@ class Study(StudyFace):
         return trials_dataframe(
             self.get_trials(deepcopy=False), attrs, multi_index, self.directions, self.metric_names
         )
-
-
-class MaxTrialsCallback:
-    """Stop a study when so many trials of it have finished, whoever ran them.
-
-    :param n_trials: how many
-    :param states: the states that count; None for all
-    """
-
-    def __init__(
-        self, n_trials: int, states: Container[TrialState] | None = (TrialState.COMPLETE,)
-    ) -> None:
-        self._n_trials = n_trials
-        self._states = states
-
-    def __call__(self, study: StudyFace, trial: FrozenTrial) -> None:
-        if study.count_trials(self._states) >= self._n_trials:
-            study.stop()
 
 
 def create_study(

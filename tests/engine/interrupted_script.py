@@ -186,6 +186,19 @@ def block(study: ahpo.Study, signaller: Signaller) -> None:
     asyncio.run(main())
 
 
+def blocks(study: ahpo.Study, signaller: Signaller) -> None:
+    async def one() -> None:
+        async with _async(study).trial() as trial:
+            await coroutine(signaller)(trial)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(N_JOBS):
+                group.create_task(one())
+
+    asyncio.run(main())
+
+
 # How many trials run when the signal comes.
 WAYS: dict[str, tuple[Callable[[ahpo.Study, Signaller], None], int]] = {
     "in place": (in_place, 1),
@@ -199,6 +212,7 @@ WAYS: dict[str, tuple[Callable[[ahpo.Study, Signaller], None], int]] = {
     "stream": (stream, N_JOBS),
     "two studies": (two_studies, N_JOBS),
     "block": (block, 1),
+    "blocks": (blocks, N_JOBS),
 }
 
 
@@ -250,8 +264,6 @@ def main() -> None:
         return
     before = [str(signal.getsignal(s)) for s in (INT, TERM)]
     for scenario in SCENARIOS:
-        if way == "block" and "sigterm" in scenario:
-            continue  # the block leaves SIGTERM to the program that it is part of
         if (way == "stuck threads") != (scenario == "ctrl-c three times"):
             continue  # fewer signals wait for the threads that there are
         if way == "blocked asyncio" and scenario != "ctrl-c":

@@ -27,6 +27,8 @@ WAYS = {
     "asyncio with threads": (THREE, "cancelled"),
     "stream": (THREE, "cancelled"),
     "two studies": (THREE, "cancelled"),
+    "block": (ONE, "cancelled"),
+    "blocks": (THREE, "cancelled"),
 }
 RAISED = {
     "ctrl-c": "KeyboardInterrupt()",
@@ -50,7 +52,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, Any]]:
     """What happened, by way and scenario. All scripts run side by side: they mostly wait."""
-    ways = [*WAYS, "block", "blocked asyncio", "stuck threads"]
+    ways = [*WAYS, "blocked asyncio", "stuck threads"]
     processes = {way: start(way) for way in ways}
     said = {way: process.communicate(timeout=100) for way, process in processes.items()}
     for way, process in processes.items():
@@ -75,7 +77,10 @@ def test_signal(outcomes: dict[str, dict[str, Any]], way: str, scenario: str) ->
     result = outcomes[way][scenario]
     n_trials, by_ctrl_c = WAYS[way]
     assert_clean(result, n_trials)
-    assert result["raised"] == RAISED[scenario]
+    if way.startswith("block") and scenario == "ctrl-c, sigterm":  # as they come in time
+        assert result["raised"] in (RAISED["ctrl-c"], RAISED["sigterm"])
+    else:
+        assert result["raised"] == RAISED[scenario]
     assert result["threads"] == []
     possible = {"SIGTERM" if scenario.startswith("sigterm") else by_ctrl_c}
     if by_ctrl_c == "cancelled":  # the second signal may come in the middle of the cancellation
@@ -83,14 +88,6 @@ def test_signal(outcomes: dict[str, dict[str, Any]], way: str, scenario: str) ->
             scenario, set()
         )
     assert set(result["reasons"]) <= possible
-
-
-@pytest.mark.parametrize("scenario", ["ctrl-c", "ctrl-c twice"])
-def test_ctrl_c_in_a_block(outcomes: dict[str, dict[str, Any]], scenario: str) -> None:
-    """Ctrl-C inside `async with study.trial()` fails the trial."""
-    result = outcomes["block"][scenario]
-    assert_clean(result, 1)
-    assert (result["raised"], result["reasons"]) == ("KeyboardInterrupt()", ["cancelled"])
 
 
 def test_ctrl_c_while_the_loop_is_blocked(outcomes: dict[str, dict[str, Any]]) -> None:
@@ -113,7 +110,7 @@ def test_ctrl_c_leaves_threads_that_never_end(outcomes: dict[str, dict[str, Any]
 )
 def test_exit_code(scenario: str, code: int) -> None:
     """A script that handles neither ends as any other does: by SIGINT, or with the code 143."""
-    processes = [start(way, scenario) for way in ("in place", "asyncio")]
+    processes = [start(way, scenario) for way in ("in place", "asyncio", "block")]
     for process in processes:
         process.communicate(timeout=60)
         assert process.returncode == code

@@ -6,11 +6,14 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from ahpo.engine import loop_thread
+from ahpo.samplers.random import RandomSampler
+from tests.engine.faults import WaitingStorage
 from tests.engine.loops import LOOPS, run
 from tests.engine.studies import assert_clean, async_study, reasons, states, sync_study
 
@@ -102,6 +105,70 @@ def test_sigterm_on_a_loop(kind: str) -> None:
     for one in (study, other):
         assert_clean(one)
         assert set(reasons(one)) == {"SIGTERM"}
+
+
+async def in_a_block(study: Any, body: Callable[[], Awaitable[Any]]) -> None:
+    async with study.trial() as trial:
+        await body()
+        trial.tell(1.0)
+
+
+async def beside_a_run(study: Any, sends: Any) -> None:
+    await asyncio.gather(study.optimize(waits_for_ever, n_jobs=2), in_a_block(study, sends))
+
+
+async def beside_each_other(study: Any, sends: Any) -> None:
+    await asyncio.gather(in_a_block(study, sends), in_a_block(study, asyncio.Event().wait))
+
+
+async def in_a_block_of_the_same_task(study: Any, sends: Any) -> None:
+    await in_a_block(study, lambda: in_a_block(study, sends))
+
+
+async def in_an_objective(study: Any, sends: Any) -> None:
+    await async_study().optimize(lambda trial: in_a_block(study, sends), n_jobs=3)
+
+
+async def around_a_run(study: Any, sends: Any) -> None:
+    await in_a_block(study, lambda: study.optimize(lambda trial: sends(), n_jobs=2))
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    "blocks",
+    [beside_a_run, beside_each_other, in_a_block_of_the_same_task, in_an_objective, around_a_run],
+)
+def test_sigterm_in_blocks(blocks: Any, waits: bool, kind: str) -> None:
+    """Blocks and runs, beside or within each other, are finished before the process exits."""
+    study = async_study(storage=WaitingStorage() if waits else None)
+
+    async def sends() -> None:
+        asyncio.get_running_loop().call_soon(send, signal.SIGTERM)
+        await asyncio.sleep(3600)
+
+    with pytest.raises(SystemExit) as raised:
+        run(lambda: blocks(study, sends), kind, debug=False)
+    assert raised.value.code == 143
+    assert_clean(study)
+    assert set(reasons(study)) == {"SIGTERM"}
+
+
+@pytest.mark.asyncio
+async def test_a_block_without_a_signal_puts_the_handler_back() -> None:
+    """The fixture of this file looks whether it has."""
+    study = async_study()
+    for _ in range(2):
+        await in_a_block(study, lambda: asyncio.sleep(0))
+    with pytest.raises(RuntimeError, match="broken"):
+        async with async_study(sampler=BrokenSampler()).trial():
+            pass
+    assert_clean(study)
+
+
+class BrokenSampler(RandomSampler):
+    def propose(self, view: Any, number: int) -> dict[str, float]:
+        raise RuntimeError("broken")
 
 
 def test_sigterm_handler_of_the_program_is_left_alone() -> None:

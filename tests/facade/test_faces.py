@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pickle
 from typing import Any
 
 import pytest
 
 import ahpo
 from ahpo import aio
+from ahpo.distributions import FloatDistribution
+from ahpo.trial import BaseTrial
 
 FUNCTIONS = (
     "copy_study",
@@ -18,6 +22,15 @@ FUNCTIONS = (
     "get_all_study_summaries",
     "load_study",
 )
+# The other modules are shared.
+MODULES = ("", "study", "trial")
+OF_EACH_FACE = {*MODULES, "Study", "Trial", "FixedTrial"}
+NAMES = [
+    f"{module}.{name}".lstrip(".")
+    for module in MODULES
+    for name in importlib.import_module(f"ahpo.{module}".rstrip(".")).__all__
+    if name != "aio"
+]
 # These return what can be awaited and entered by `async with`.
 OPENERS = ("create_study", "load_study")
 # What touches the storage of a study, and what only memory does.
@@ -40,17 +53,43 @@ def public(cls: type) -> set[str]:
     return {name for name in dir(cls) if not name.startswith("_")}
 
 
+def find(root: Any, path: str) -> Any:
+    """Return what a dotted path names; an empty one names the root."""
+    for name in filter(None, path.split(".")):
+        root = getattr(root, name)
+    return root
+
+
 def signature(function: Any) -> list[Any]:
     """Return the parameters with kinds, defaults and annotations."""
     return list(inspect.signature(function).parameters.values())
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_both_have_the_same_names(module: str) -> None:
+    """What a script finds in one face, it finds in the other."""
+    one, other = find(ahpo, module), find(aio, module)
+    more = set() if module else {"FixedTrial"}
+    assert set(one.__all__) - {"aio"} == set(other.__all__) - more
+    assert set(one.__all__) <= set(dir(one)) and set(other.__all__) <= set(dir(other))
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_what_does_not_wait_is_the_same_object(path: str) -> None:
+    one, other = find(ahpo, path), find(aio, path)
+    name = path.rpartition(".")[2]
+    assert (one is other) == (name not in {*FUNCTIONS, *OF_EACH_FACE})
+
+
+def test_a_name_that_neither_has() -> None:
+    for face in (ahpo, aio):
+        with pytest.raises(AttributeError, match=f"'{face.__name__}' has no attribute 'tune'"):
+            _ = face.tune
+
+
 def test_both_have_the_same_functions() -> None:
-    sync_functions = {name for name in ahpo.__all__ if inspect.isfunction(getattr(ahpo, name))} - {
-        "create_trial"
-    }
-    assert sync_functions == set(FUNCTIONS)
-    assert set(aio.__all__) == {*FUNCTIONS, "AsyncStudy", "AsyncTrial", "FixedTrial"}
+    functions = {name for name in ahpo.__all__ if inspect.isfunction(getattr(ahpo, name))}
+    assert functions == {*FUNCTIONS, "create_trial"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -115,12 +154,38 @@ def test_members_of_fixed_trials_are_alike(name: str) -> None:
 
 @pytest.mark.asyncio
 async def test_an_objective_can_be_awaited_with_fixed_parameters() -> None:
-    async def objective(trial: Any) -> float:
-        x: float = trial.suggest_float("x", 0, 1)
+    """It may say that it takes an AsyncTrial: `make check` reads this, too."""
+
+    async def objective(trial: ahpo.AsyncTrial) -> float:
+        x = trial.suggest_float("x", 0, 1)
         trial.report(x, 0)
         return -1.0 if await trial.should_prune() else x
 
     assert await objective(aio.FixedTrial({"x": 0.5})) == 0.5
+    assert await objective(aio.trial.FixedTrial({"x": 1.0}, number=3)) == 1.0
+    async with aio.create_study() as study:
+        await study.optimize(objective, n_trials=1)
+        assert await objective(await study.ask({"x": FloatDistribution(0, 1)})) <= 1
+        for given in (study.best_trial, ahpo.trial.FixedTrial({"x": study.best_params["x"]})):
+            assert await of_any_trial(given) == study.best_value
+
+
+async def of_any_trial(trial: BaseTrial) -> float:
+    """Be an objective for running, fixed and frozen trials, of either face."""
+    x = trial.suggest_float("x", 0, 1)
+    return -1.0 if await trial.should_prune() else x
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "trial", [ahpo.trial.FixedTrial({}), ahpo.create_trial(value=1.0)], ids=["fixed", "frozen"]
+)
+async def test_trials_that_are_never_pruned_say_so_to_both_kinds_of_objectives(trial: Any) -> None:
+    answer = trial.should_prune()
+    assert not answer and answer == False and repr(answer) == str(answer) == "False"  # noqa: E712
+    assert await answer is False
+    assert await answer is False, "once more"
+    assert pickle.loads(pickle.dumps(answer)) == answer
 
 
 @pytest.mark.asyncio
@@ -142,3 +207,37 @@ async def test_both_faces_see_one_study() -> None:
         await study.tell(await study.ask(), 1.0)
         assert plainly.best_value == study.best_value == 1.0
         assert [trial.number for trial in study.trials] == [0, 1]
+
+
+@pytest.mark.asyncio
+async def test_a_script_needs_another_import_and_await() -> None:
+    """What a plain script takes from its face, a coroutine finds in `ahpo.aio`."""
+    from ahpo import aio as optuna
+
+    assert optuna.logging.get_verbosity() == ahpo.logging.get_verbosity()
+
+    async def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", -10, 10)
+        trial.report(x, 0)
+        if await trial.should_prune() or x > 9:
+            raise optuna.TrialPruned
+        return x**2
+
+    study: optuna.Study = await optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=1),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=1000),
+        direction=optuna.study.StudyDirection.MINIMIZE,
+        storage=optuna.storages.InMemoryStorage(),
+    )
+    distribution = optuna.distributions.FloatDistribution(-10, 10)
+    await study.add_trial(
+        optuna.create_trial(value=4.0, params={"x": 2.0}, distributions={"x": distribution})
+    )
+    await study.enqueue_trial({"x": 9.5})
+    counts = optuna.study.MaxTrialsCallback(5, (optuna.trial.TrialState.COMPLETE,))
+    await study.optimize(objective, callbacks=[counts], catch=optuna.exceptions.OptunaError)
+    best: optuna.trial.FrozenTrial = study.best_trial
+    assert optuna.search_space.intersection_search_space(study.trials) == {"x": distribution}
+    assert await objective(optuna.trial.FixedTrial(best.params)) == best.value
+    assert study.trials[1].state is optuna.trial.TrialState.PRUNED
+    assert study.count_trials([optuna.trial.TrialState.COMPLETE]) == 5

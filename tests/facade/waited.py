@@ -14,10 +14,6 @@ from ahpo import aio
 
 __all__ = ("waited_face",)
 
-_OPENERS = (
-    "create_study load_study delete_study copy_study get_all_study_names get_all_study_summaries"
-).split()
-
 
 class Waited:
     """Do with an `AsyncStudy` or `AsyncTrial` what plain code asks for, and wait for it."""
@@ -44,9 +40,9 @@ def _wait_for(runner: asyncio.Runner, value: Any) -> Any:
             return await value
 
         return _wait_for(runner, runner.run(wait()))
-    if isinstance(value, aio.AsyncStudy | aio.AsyncTrial):
+    if isinstance(value, aio.AsyncStudy | aio.AsyncTrial | aio.FixedTrial):
         return Waited(runner, value)
-    if inspect.isroutine(value):
+    if inspect.isroutine(value) or value is aio.FixedTrial:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             plainly = {name: _plainly(item) for name, item in kwargs.items()}
@@ -60,10 +56,17 @@ def _wait_for(runner: asyncio.Runner, value: Any) -> Any:
     return value
 
 
+def _module(runner: asyncio.Runner, module: Any) -> SimpleNamespace:
+    names = {name: _wait_for(runner, getattr(module, name)) for name in module.__all__}
+    # A `def` callback gets a Study of the plain face, and can make one by its name.
+    return SimpleNamespace(**{**names, "Study": ahpo.Study})
+
+
 @contextmanager
 def waited_face() -> Iterator[Any]:
     """Give what looks like the package `ahpo` and does its work by `ahpo.aio`."""
     with asyncio.Runner() as runner:
-        names = {name: _wait_for(runner, getattr(aio, name)) for name in _OPENERS}
-        of_package = {name: getattr(ahpo, name) for name in ahpo.__all__}
-        yield SimpleNamespace(**{**of_package, **names, "__name__": "ahpo"})
+        face = _module(runner, aio)
+        face.study, face.trial = _module(runner, aio.study), _module(runner, aio.trial)
+        face.__name__ = "ahpo"
+        yield face

@@ -25,7 +25,6 @@ def test_flaw_is_found(flaw: str) -> None:
         max_examples=300,
         stateful_step_count=20,
         deadline=None,
-        derandomize=True,
         database=None,
         phases=[Phase.generate],  # to find it is enough
         suppress_health_check=list(HealthCheck),

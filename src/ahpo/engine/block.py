@@ -14,6 +14,7 @@ from ahpo.engine.lines import say_finished
 from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.outcome import Outcome, judge_tell
 from ahpo.engine.runner import is_pruned, pruned_outcome
+from ahpo.engine.signals import terminate_block
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
@@ -54,17 +55,33 @@ class TrialBlock:
     """Run one trial as an ``async with`` block, which finishes it in every way of leaving.
 
     An exception fails the trial and goes on; ``TrialPruned`` prunes it and ends there; leaving
-    without ``trial.tell(value)`` fails it and is a RuntimeError.
+    without ``trial.tell(value)`` fails it and is a RuntimeError. SIGTERM cancels the block and then
+    exits, unless the program handles it.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._trial: BlockTrial | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._guard = contextlib.AsyncExitStack()
+        self.ended_by = "cancelled"
+
+    def end(self, by: str) -> None:
+        """Cancel what runs in the block."""
+        # Once: it may have to await something in its `finally`.
+        task, self._task = self._task, None
+        if task is not None:
+            self.ended_by = by
+            task.cancel()
 
     async def __aenter__(self) -> BlockTrial:
         session = self._session
         await settle(session)
-        self._trial = BlockTrial(session, *await session.ask(place_of(session)))
+        self._task = asyncio.current_task()
+        async with contextlib.AsyncExitStack() as guard:
+            await guard.enter_async_context(terminate_block(self))
+            self._trial = BlockTrial(session, *await session.ask(place_of(session)))
+            self._guard = guard.pop_all()
         return self._trial
 
     async def __aexit__(
@@ -73,6 +90,10 @@ class TrialBlock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
+        async with self._guard:
+            return await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> bool:
         trial, session = self._trial, self._session
         assert trial is not None
         pruned = error is not None and is_pruned(error)
@@ -99,12 +120,11 @@ class TrialBlock:
                 await place.final(session.end(number, failed))
             raise
 
-    @staticmethod
-    def _outcome(trial: BlockTrial, error: BaseException | None) -> Outcome:
+    def _outcome(self, trial: BlockTrial, error: BaseException | None) -> Outcome:
         if error is None:
             missing = Outcome(TrialState.FAIL, None, "the block was left without a value")
             return trial.outcome or missing
         if is_pruned(error):
             return pruned_outcome(trial)
-        reason = "cancelled" if isinstance(error, asyncio.CancelledError) else repr(error)
+        reason = self.ended_by if isinstance(error, asyncio.CancelledError) else repr(error)
         return Outcome(TrialState.FAIL, None, reason)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ahpo.engine.async_trial import Checkpoint
-from ahpo.trials import fixed
+from typing import TYPE_CHECKING, Any
+
+from ahpo.engine.async_trial import AsyncTrial, Checkpoint
+
+if TYPE_CHECKING:
+    # An objective may say `trial: AsyncTrial` and be checked all the same when it is called with
+    # parameters given by hand.
+    Base = AsyncTrial
+else:
+    from ahpo.trials.fixed import FixedTrial as Base
 
 __all__ = ("FixedTrial",)
 
 
-class FixedTrial(fixed.FixedTrial):
+class FixedTrial(Base):
     """Suggest parameters that were given beforehand, to a coroutine objective.
 
     ``await objective(FixedTrial({"x": 1}))`` evaluates an ``async def`` objective at a point. All
@@ -16,11 +24,16 @@ class FixedTrial(fixed.FixedTrial):
 
     :param params: values of parameters by name.
     :param number: the number of the trial.
+    :raises TypeError: if ``params`` is no dict.
     """
 
     __slots__ = ()
 
-    def should_prune(self) -> Checkpoint:  # type: ignore[override]  # awaited, as an AsyncTrial's
+    if TYPE_CHECKING:
+
+        def __init__(self, params: dict[str, Any], number: int = 0) -> None: ...
+
+    def should_prune(self) -> Checkpoint:
         """Return what gives False when awaited: there is no pruner.
 
         :raises TypeError: if the result is used without having been awaited

@@ -38,7 +38,7 @@ from ahpo.testing.drawn import (
     told_values,
 )
 from ahpo.testing.plain_study import PlainStudy, Written
-from ahpo.testing.storage_handles import Connect, opened
+from ahpo.testing.storage_handles import Connect, opened, waiting
 
 __all__ = ("StorageMachine",)
 
@@ -181,9 +181,15 @@ class StorageMachine(RuleBasedStateMachine):
         """Start one trial."""
         self._start(pick, at, [handle])
 
-    @rule(pick=_picks, at=seconds, handles=st.lists(_handles, min_size=2, max_size=2 * _HANDLES))
-    def start_at_once(self, pick: int, at: int, handles: list[int]) -> None:
-        """Start several trials at the same time."""
+    @rule(
+        pick=_picks,
+        at=seconds,
+        n_waiting=st.integers(0, 3),
+        handles=st.lists(_handles, min_size=2, max_size=2 * _HANDLES),
+    )
+    def start_at_once(self, pick: int, at: int, n_waiting: int, handles: list[int]) -> None:
+        """Start several trials at the same time: some that wait, and new ones."""
+        self._create(handles[0], pick, [waiting()] * n_waiting)
         self._start(pick, at, handles)
 
     def _start(self, pick: int, at: int, handles: list[int]) -> None:
@@ -206,9 +212,12 @@ class StorageMachine(RuleBasedStateMachine):
     @rule(handle=_handles, pick=_picks, data=st.data())
     def create(self, handle: int, pick: int, data: st.DataObject) -> None:
         """Add some trials."""
+        drawn = records(len(self.studies[self._store(handle, pick)[0]].directions))
+        self._create(handle, pick, data.draw(st.lists(drawn, max_size=3)))
+
+    def _create(self, handle: int, pick: int, batch: list[FinishedTrial]) -> None:
         name, store = self._store(handle, pick)
         study = self.studies[name]
-        batch = data.draw(st.lists(records(len(study.directions)), max_size=3))
         numbers = self.wait(store.create(batch))
         first = len(study.trials)
         assert numbers == list(range(first, first + len(batch)))
@@ -225,14 +234,16 @@ class StorageMachine(RuleBasedStateMachine):
         with _refused(ValueError):
             self.wait(store.create([good, *bad]))
 
-    def _runs(self, handle: int) -> list[tuple[str, int]]:
-        return [
+    def _running(self, handle: int, pick: int) -> tuple[str, int] | None:
+        """Return the study and the number of a trial that the handle runs, if there is one."""
+        runs = [
             (name, number)
             for name, study in self.studies.items()
             for number, owner in study.owners.items()
             if owner == handle and study.trials[number].state is TrialState.RUNNING
             and (handle, name) in self.stores
         ]  # fmt: skip
+        return runs[pick % len(runs)] if runs else None
 
     @rule(
         handle=_handles,
@@ -252,10 +263,9 @@ class StorageMachine(RuleBasedStateMachine):
         data: st.DataObject,
     ) -> None:
         """Record things on a trial that the handle runs, and go on in one of several ways."""
-        runs = self._runs(handle)
-        if not runs:
+        if (running := self._running(handle, pick)) is None:
             return
-        name, number = runs[pick % len(runs)]
+        name, number = running
         self._record(handle, name, number, things)
         store = self.stores[handle, name]
         if then == "flush":
@@ -270,7 +280,7 @@ class StorageMachine(RuleBasedStateMachine):
             self._refresh(handle, name)
         elif then == "be cancelled":
             end = self._end(name, number, data)
-            self.wait(attempt(store.flush() if n % 2 else store.finish(end), n))
+            self.wait(attempt(store.finish(end), n))
             if self._observed(name).history.state(number).is_finished():
                 self._ended([handle], name, end)
             self._flush(handle, name)
@@ -405,6 +415,17 @@ class StorageMachine(RuleBasedStateMachine):
         if started:
             study.start(number, at, handle)
             self.wait(store.refresh())
+
+    @rule(handle=_handles, pick=_picks, things=st.lists(_things, min_size=1, max_size=4))
+    def cancel_flush(self, handle: int, pick: int, things: list[tuple[type, Any]]) -> None:
+        """Record one thing after the other, cancelling a flush each time: none of them is lost."""
+        if (running := self._running(handle, pick)) is None:
+            return
+        name, number = running
+        for n, thing in enumerate(things, 1):
+            self._record(handle, name, number, [thing])
+            self.wait(attempt(self.stores[handle, name].flush(), n))
+        self._flush(handle, name)
 
     @rule(handle=_handles, pick=_picks, n=st.integers(1, 6), data=st.data())
     def cancel_create(self, handle: int, pick: int, n: int, data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ahpo.distributions.base import BaseDistribution
 from ahpo.trials.base import BaseTrial
 from ahpo.trials.checks import check_keeps_kind, warn_out_of_range
+from ahpo.trials.never import NEVER, Never
 
 __all__ = ("FixedTrial",)
 
@@ -66,9 +67,9 @@ class FixedTrial(BaseTrial):
     def report(self, value: float, step: int) -> None:
         """Do nothing: there is no pruner to report to."""
 
-    def should_prune(self) -> bool:
-        """Return False: there is no pruner."""
-        return False
+    def should_prune(self) -> Never:
+        """Return what is false, and can be awaited: there is no pruner."""
+        return NEVER
 
     def set_user_attr(self, key: str, value: Any) -> None:
         self._user_attrs[key] = value

@@ -14,6 +14,7 @@ from ahpo.distributions.base import BaseDistribution
 from ahpo.states import TrialState
 from ahpo.trials.base import BaseTrial
 from ahpo.trials.checks import check_keeps_kind, warn_out_of_range
+from ahpo.trials.never import NEVER, Never
 
 __all__ = ("FrozenTrial", "check_trial")
 
@@ -136,9 +137,9 @@ class FrozenTrial(BaseTrial):
     def report(self, value: float, step: int) -> None:
         """Do nothing: a frozen trial keeps the values that it has."""
 
-    def should_prune(self) -> bool:
-        """Return False: a frozen trial is never pruned."""
-        return False
+    def should_prune(self) -> Never:
+        """Return what is false, and can be awaited: a frozen trial is never pruned."""
+        return NEVER
 
     def set_user_attr(self, key: str, value: Any) -> None:
         self.user_attrs[key] = value
