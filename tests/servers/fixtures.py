@@ -50,12 +50,12 @@ def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def _server(kind: str, folder: Path, *arguments: str) -> Iterator[str]:
+def _server(kind: str, folder: Path, *upstream: str) -> Iterator[str]:
     given = os.environ.get(KINDS[kind].variable, "")
     if "://" in given:
         yield given
         return
-    with demanded(), shared_server(kind, folder, *arguments) as url:
+    with demanded(), shared_server(kind, folder, *upstream) as url:
         yield url
 
 

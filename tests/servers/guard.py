@@ -30,7 +30,8 @@ def main() -> int:
     spec = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-    def die_with_guard() -> None:
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever the tests were started from
         if libc is not None:
             libc.prctl(PR_SET_PDEATHSIG, spec["last_signal"])
 
@@ -40,7 +41,7 @@ def main() -> int:
         user=spec["user"],
         group=spec["group"],
         extra_groups=[] if spec["user"] is not None else None,
-        preexec_fn=die_with_guard,
+        preexec_fn=prepare,
         start_new_session=True,
     )
     os.write(spec["report"], str(child.pid).encode())
@@ -64,5 +65,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os._exit(main())  # the thread may still read standard input: nothing is to wait for it

@@ -1,6 +1,6 @@
 """Start a server, keep it as long as any process uses it, and end it.
 
-Run as ``python -m tests.servers.keeper KIND FOLDER [ARGUMENT ...]`` by `tests.servers.shared`. It
+Run as ``python -m tests.servers.keeper KIND FOLDER [UPSTREAM]`` by `tests.servers.shared`. It
 goes into the background when the server answers; FOLDER then holds its URL in KIND.url.
 """
 
@@ -18,7 +18,7 @@ from tests.servers.server import Server
 __all__ = ("keep",)
 
 
-def main(kind: str, folder: str, *arguments: str) -> int:
+def main(kind: str, folder: str, upstream: str | None = None) -> int:
     reading, writing = os.pipe()
     # The server has to be a child of the process that stays, so this one forks before it starts.
     if os.fork() != 0:
@@ -32,7 +32,7 @@ def main(kind: str, folder: str, *arguments: str) -> int:
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     try:
-        with make_server(kind, *arguments) as server:
+        with make_server(kind, upstream) as server:
             keep(server, Path(folder), writing)
     except BaseException:
         os.write(writing, traceback.format_exc().encode())

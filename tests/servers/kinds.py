@@ -15,9 +15,9 @@ KINDS: dict[str, type[Server]] = {
 }
 
 
-def make_server(kind: str, *upstream: str) -> Server:
+def make_server(kind: str, upstream: str | None = None) -> Server:
     """Return a server that is not started yet.
 
     :param upstream: the URL of the server that a PgBouncer is in front of
     """
-    return PgBouncer(*upstream) if upstream else KINDS[kind]()
+    return KINDS[kind]() if upstream is None else PgBouncer(upstream)

@@ -16,14 +16,14 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def shared_server(kind: str, folder: Path, *arguments: str) -> Iterator[str]:
+def shared_server(kind: str, folder: Path, *upstream: str) -> Iterator[str]:
     """Yield the URL of the one server of this kind that the processes given this folder share.
 
     Who uses the server holds a shared lock, which the kernel lets go however a process ends. The
     server's keeper waits until it can lock alone, and then ends it: see `tests.servers.keeper`.
 
     :param folder: exists, and is the same for all who share
-    :param arguments: what the server is made with
+    :param upstream: the URL of the server that a PgBouncer is in front of
     :raises MissingServer: this machine does not have it
     """
     import fcntl  # not on Windows, where no server is found
@@ -35,12 +35,12 @@ def shared_server(kind: str, folder: Path, *arguments: str) -> Iterator[str]:
             fcntl.flock(start, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)  # after a keeper that is just ending its server
             if not url.exists():
-                _start_keeper(kind, folder, *arguments)
+                _start_keeper(kind, folder, *upstream)
         yield url.read_text()
 
 
-def _start_keeper(kind: str, folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "tests.servers.keeper", kind, str(folder), *arguments]
+def _start_keeper(kind: str, folder: Path, *upstream: str) -> None:
+    command = [sys.executable, "-m", "tests.servers.keeper", kind, str(folder), *upstream]
     # It returns when the server answers, and leaves the keeper behind.
     done = subprocess.run(
         command,
