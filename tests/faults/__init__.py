@@ -1,0 +1,1 @@
+"""Faults as objects: failing networks, dying or hanging programs, held locks, full disks."""

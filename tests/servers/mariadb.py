@@ -1,0 +1,55 @@
+"""MariaDB, as the machine has it."""
+
+from __future__ import annotations
+
+from tests.servers.server import Server
+
+__all__ = ("MariaDB",)
+
+_BOTH = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M")
+
+
+class MariaDB(Server):
+    """Be a MariaDB server; its user is root, without a password."""
+
+    kind = "mysql"
+    variable = "AHPO_TEST_MYSQL"
+    package = "mariadb-server"
+    program = "mariadbd"
+    helpers = ("mariadb-install-db",)
+
+    @property
+    def admin_url(self) -> str:
+        return f"mysql://root@127.0.0.1:{self.port}/mysql"
+
+    def prepare(self) -> None:
+        program = str(self.programs["mariadb-install-db"])
+        options = "--skip-test-db --auth-root-authentication-method=normal"
+        folder = f"--datadir={self.home / 'data'}"
+        self.run([program, "--no-defaults", folder, *options.split(), *_BOTH])
+
+    def command(self) -> list[str]:
+        # 2: a commit is handed to the kernel, so that a killed server loses nothing.
+        flush = 1 if self.durable else 2
+        return [
+            str(self.programs["mariadbd"]),
+            "--no-defaults",
+            f"--datadir={self.home / 'data'}",
+            f"--port={self.port}",
+            f"--socket={self.home / 'socket'}",
+            f"--innodb-flush-log-at-trx-commit={flush}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--skip-log-bin",
+            "--max-connections=300",
+            *_BOTH,
+        ]
+
+    def answers(self) -> bool:
+        import pymysql
+
+        try:
+            pymysql.connect(host="127.0.0.1", port=self.port, user="root").close()
+        except pymysql.err.OperationalError:
+            return False
+        return True
