@@ -10,6 +10,7 @@ from ahpo.engine.clock import Clock, SystemClock
 from ahpo.engine.faces import face
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
+from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.spaces import AskedSpaces
 from ahpo.history.facts import SystemAttrSet, TrialFinished
 from ahpo.history.view import View
@@ -150,7 +151,7 @@ class Session:
             else:
                 view = self._prepare(number)
         except BaseException as error:
-            reason = "cancelled" if is_cancelled(error) else repr(error)
+            reason = "cancelled" if is_cancelled(error) else safe_repr(error)
             await place.final(self.end(number, Outcome(TrialState.FAIL, None, reason)))
             raise
         return number, view
