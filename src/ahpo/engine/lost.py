@@ -22,7 +22,7 @@ async def finish_lost(session: Session, place: Place) -> None:
     for run in tuple(session.runs):
         if isinstance(run, Run) and run.is_lost():
             session.runs.discard(run)
-            run.host, run.place, run.ended_by = None, place, "the event loop was closed"
+            run.is_ending, run.place, run.ended_by = True, place, "the event loop was closed"
             if run.progress is not None:
                 run.progress.close()
             await finish_rest(run)
