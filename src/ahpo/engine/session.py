@@ -12,6 +12,7 @@ from ahpo.engine.faces import face
 from ahpo.engine.lines import say_stale
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
+from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.spaces import AskedSpaces
 from ahpo.history.facts import FAIL_REASON, SystemAttrSet, TrialFinished
 from ahpo.history.records import Relative
@@ -228,7 +229,7 @@ class Session:
             else:
                 view = self._prepare(number)
         except BaseException as error:
-            reason = "cancelled" if is_cancelled(error) else repr(error)
+            reason = "cancelled" if is_cancelled(error) else safe_repr(error)
             await place.final(self.end(number, Outcome(TrialState.FAIL, None, reason)))
             raise
         return number, view
