@@ -1,0 +1,141 @@
+"""URLs of databases, and the backend that one leads to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from ahpo.storages.exchange import Backend
+
+__all__ = ("DatabaseURL", "backend_of", "parse_url")
+
+_PATTERN = re.compile(
+    r"(?P<kind>[a-zA-Z0-9_]+)(?:\+(?P<driver>[a-zA-Z0-9_]+))?://"
+    r"(?:(?P<user>[^:/@]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?:(?:\[(?P<host6>[^/?\]]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>\d*))?)?"
+    r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+_KINDS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+# Arguments of SQLAlchemy's engine that steer what is done otherwise here: they are let pass.
+_WITHOUT_MEANING = frozenset(
+    "echo echo_pool future hide_parameters isolation_level logging_name pool_logging_name "
+    "pool_pre_ping pool_recycle pool_reset_on_return pool_timeout pool_use_lifo poolclass "
+    "query_cache_size".split()
+)
+_POOL_SIZE, _MAX_OVERFLOW = 5, 10
+
+
+class DatabaseURL(NamedTuple):
+    """Hold the parts of a URL, with escapes undone; ``kind`` is sqlite, postgresql or mysql."""
+
+    kind: str
+    user: str | None
+    password: str | None
+    host: str | None
+    port: int | None
+    database: str
+    query: dict[str, str]
+
+    def shown(self) -> str:
+        """Return the URL without its password."""
+        user = "" if self.user is None else self.user + (":***" if self.password else "") + "@"
+        host = f"[{self.host}]" if self.host and ":" in self.host else self.host or ""
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.kind}://{user}{host}{port}/{self.database}"
+
+
+def parse_url(url: str) -> DatabaseURL:
+    """Take a URL apart, such as ``postgresql+psycopg2://user:p%40ss@host:5432/name?key=value``.
+
+    The driver that it may name is of no account.
+
+    :raises ValueError: if it is none of a database that is known
+    """
+    found = _PATTERN.fullmatch(url)
+    kind = found and _KINDS.get(found["kind"].lower())
+    if not found or not kind:
+        start = url.split("://")[0] if "://" in url else url  # the rest may hold a password
+        raise ValueError(
+            "The URL of a storage must start with 'sqlite://', 'postgresql://' or 'mysql://', "
+            f"but it starts with {start!r}."
+        )
+    user, password = found["user"], found["password"]
+    return DatabaseURL(
+        kind,
+        None if user is None else unquote(user),
+        None if password is None else unquote(password),
+        found["host6"] or found["host"],
+        int(found["port"]) if found["port"] else None,
+        found["database"] or "",
+        dict(parse_qsl(found["query"] or "", keep_blank_values=True)),
+    )
+
+
+def backend_of(
+    url: str,
+    engine_kwargs: Mapping[str, Any] | None = None,
+    skip_compatibility_check: bool = False,
+    skip_table_creation: bool = False,
+) -> Backend:
+    """Return the backend for a URL, which connects when it is first used.
+
+    :param engine_kwargs: of the arguments of SQLAlchemy's engine, ``connect_args`` (above all
+        ``timeout``), ``pool_size`` and ``max_overflow`` (their sum is the largest number of
+        connections) are heeded; others that steer its pool or its logs are let pass
+    :raises ValueError: if the URL or an argument is none that is known
+    :raises ImportError: if the driver is not installed
+    """
+    parts = parse_url(url)
+    engine = dict(engine_kwargs or {})
+    connect_args = dict(engine.pop("connect_args", None) or {})
+    # As in SQLAlchemy: -1 sets no bound to the overflow, 0 none to the pool.
+    size, overflow = engine.pop("pool_size", _POOL_SIZE), engine.pop("max_overflow", _MAX_OVERFLOW)
+    limit = None if size == 0 or overflow < 0 else size + overflow
+    unknown = sorted(engine.keys() - _WITHOUT_MEANING)
+    if unknown:
+        raise ValueError(
+            "`engine_kwargs` may hold 'connect_args', 'pool_size' and 'max_overflow', "
+            f"but it holds {unknown[0]!r}."
+        )
+    skips = {
+        "skip_compatibility_check": skip_compatibility_check,
+        "skip_table_creation": skip_table_creation,
+    }
+    if parts.kind == "sqlite":
+        return _sqlite(parts, connect_args, skips)
+    from ahpo.storages.sql.mysql import MySQLBackend
+    from ahpo.storages.sql.postgresql import PostgreSQLBackend
+
+    backend = PostgreSQLBackend if parts.kind == "postgresql" else MySQLBackend
+    return backend(parts, connect_args, limit, **skips)
+
+
+def _sqlite(parts: DatabaseURL, connect_args: dict[str, Any], skips: dict[str, bool]) -> Backend:
+    from ahpo.storages.sql.sqlite import SQLiteBackend
+
+    if parts.host is not None or parts.user is not None:
+        raise ValueError(
+            "The URL of an SQLite file must have three slashes before a relative path and four "
+            f"before an absolute one, but it is {parts.shown()!r}."
+        )
+    path, query = parts.database or ":memory:", dict(parts.query)
+    if "timeout" in query:
+        connect_args.setdefault("timeout", float(query.pop("timeout")))
+    if query.pop("uri", "").lower() in ("true", "1", "yes"):
+        connect_args["uri"] = True
+        path += "?" + "&".join(f"{key}={value}" for key, value in query.items()) if query else ""
+    elif query:
+        raise ValueError(
+            "The URL of an SQLite file may have the arguments 'timeout' and 'uri', "
+            f"but it has {sorted(query)[0]!r}."
+        )
+    return SQLiteBackend(path, connect_args, **skips)

@@ -1,0 +1,136 @@
+"""What is to be written, collected row by row and table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from ahpo.history.facts import (
+    ConstraintSet,
+    ParamSet,
+    StudySystemAttrSet,
+    StudyUserAttrSet,
+    SystemAttrSet,
+    TrialFact,
+    TrialFinished,
+    UserAttrSet,
+    ValueReported,
+)
+from ahpo.storages.sql.dialect import Dialect
+from ahpo.storages.sql.rows import cells_of, json_of, text_of
+from ahpo.storages.sql.statements import (
+    PARAMS,
+    REPORTS,
+    STUDY_SYSTEM_ATTRS,
+    STUDY_USER_ATTRS,
+    SYSTEM_ATTRS,
+    USER_ATTRS,
+    VALUES,
+    Plan,
+    Table,
+)
+from ahpo.trials.constraints import CONSTRAINT_PREFIX
+
+__all__ = ("Cells", "Writes", "cells_of_fact")
+
+# A row without the identifier that it starts with: the table, the rest of the key, the other cells.
+Cells: TypeAlias = tuple[Table, Any, tuple[Any, ...]]
+
+
+def _param(dialect: Dialect, fact: ParamSet) -> Iterator[Cells]:
+    dialect.check_key("The name of a parameter", fact.name)
+    text = text_of(fact.distribution)
+    dialect.check_text(f"The distribution of the parameter {fact.name!r}", text)
+    yield PARAMS, fact.name, (float(fact.value), text)
+
+
+def _report(dialect: Dialect, fact: ValueReported) -> Iterator[Cells]:
+    dialect.check_step(fact.step)
+    yield REPORTS, int(fact.step), cells_of(fact.value)
+
+
+def _attribute(dialect: Dialect, table: Table, key: str, value: Any) -> Cells:
+    dialect.check_key("The key of an attribute", key)
+    text = json_of(value)
+    dialect.check_text(f"The attribute {key!r}", text)
+    return table, key, (text,)
+
+
+def _user_attr(dialect: Dialect, fact: UserAttrSet) -> Iterator[Cells]:
+    yield _attribute(dialect, USER_ATTRS, fact.key, fact.value)
+
+
+def _system_attr(dialect: Dialect, fact: SystemAttrSet) -> Iterator[Cells]:
+    yield _attribute(dialect, SYSTEM_ATTRS, fact.key, fact.value)
+
+
+def _constraint(dialect: Dialect, fact: ConstraintSet) -> Iterator[Cells]:
+    yield _attribute(dialect, SYSTEM_ATTRS, CONSTRAINT_PREFIX + fact.key, fact.value)
+
+
+def _values(dialect: Dialect, fact: TrialFinished) -> Iterator[Cells]:
+    for objective, value in enumerate(fact.values or ()):
+        if value != value:
+            raise ValueError(
+                f"The values of a trial must not be NaN to be stored, but they are {fact.values!r}."
+            )
+        yield VALUES, objective, cells_of(value)
+
+
+def _study_user_attr(dialect: Dialect, fact: StudyUserAttrSet) -> Iterator[Cells]:
+    yield _attribute(dialect, STUDY_USER_ATTRS, fact.key, fact.value)
+
+
+def _study_system_attr(dialect: Dialect, fact: StudySystemAttrSet) -> Iterator[Cells]:
+    yield _attribute(dialect, STUDY_SYSTEM_ATTRS, fact.key, fact.value)
+
+
+_CELLS: dict[type, Callable[[Dialect, Any], Iterator[Cells]]] = {
+    ParamSet: _param,
+    ValueReported: _report,
+    UserAttrSet: _user_attr,
+    SystemAttrSet: _system_attr,
+    ConstraintSet: _constraint,
+    TrialFinished: _values,
+    StudyUserAttrSet: _study_user_attr,
+    StudySystemAttrSet: _study_system_attr,
+}
+
+
+def cells_of_fact(
+    dialect: Dialect, fact: TrialFact | StudyUserAttrSet | StudySystemAttrSet
+) -> list[Cells]:
+    """Return the rows that a fact makes, without what it means for the row of its trial.
+
+    :raises ValueError, TypeError: if the database can not keep it
+    """
+    return list(_CELLS[type(fact)](dialect, fact))
+
+
+class Writes:
+    """Collect rows, of which the last one with a key counts, or the first where that one stays.
+
+    ``ends`` are the states and times of the trials that are to finish, by identifier.
+    """
+
+    def __init__(self) -> None:
+        self.ends: dict[int, tuple[str, Any]] = {}
+        # Dicts, since one statement may not write the same row twice.
+        self._rows: dict[Table, dict[tuple[int, Any], tuple[Any, ...]]] = {}
+
+    def put(self, owner: int, cells: list[Cells]) -> None:
+        """Add the rows of a trial or study."""
+        for table, key, rest in cells:
+            rows = self._rows.setdefault(table, {})
+            if table.first_stays:
+                rows.setdefault((owner, key), rest)
+            else:
+                rows[owner, key] = rest
+
+    def run(self, dialect: Dialect) -> Plan[None]:
+        """Run the statements that write all of it."""
+        for table, rows in self._rows.items():
+            yield from dialect.write(table, [(*key, *rest) for key, rest in rows.items()])
+        if self.ends:
+            ends = [(trial_id, *end) for trial_id, end in self.ends.items()]
+            yield from dialect.update(ends, "datetime_complete")
