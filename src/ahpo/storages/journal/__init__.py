@@ -1,0 +1,42 @@
+"""Journals: studies as lines that are appended, in a file, in Redis or wherever a user likes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ahpo.lazy import lazily
+
+if TYPE_CHECKING:
+    from ahpo.storages.journal.backend import JournalBackend
+    from ahpo.storages.journal.base import BaseJournalBackend
+    from ahpo.storages.journal.file import JournalFileBackend, JournalFileStorage
+    from ahpo.storages.journal.locks import (
+        BaseJournalFileLock,
+        JournalFileOpenLock,
+        JournalFileSymlinkLock,
+    )
+
+_JOURNAL = "ahpo.storages.journal."
+
+__getattr__ = lazily(
+    globals(),
+    {
+        "BaseJournalBackend": _JOURNAL + "base",
+        "BaseJournalFileLock": _JOURNAL + "locks",
+        "JournalBackend": _JOURNAL + "backend",
+        "JournalFileBackend": _JOURNAL + "file",
+        "JournalFileOpenLock": _JOURNAL + "locks",
+        "JournalFileStorage": _JOURNAL + "file",
+        "JournalFileSymlinkLock": _JOURNAL + "locks",
+    },
+)
+
+__all__ = (
+    "BaseJournalBackend",
+    "BaseJournalFileLock",
+    "JournalBackend",
+    "JournalFileBackend",
+    "JournalFileOpenLock",
+    "JournalFileStorage",
+    "JournalFileSymlinkLock",
+)
