@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         JournalFileOpenLock,
         JournalFileSymlinkLock,
     )
+    from ahpo.storages.journal.storage import JournalStorage
 
 _JOURNAL = "ahpo.storages.journal."
 
@@ -28,6 +29,7 @@ __getattr__ = lazily(
         "JournalFileOpenLock": _JOURNAL + "locks",
         "JournalFileStorage": _JOURNAL + "file",
         "JournalFileSymlinkLock": _JOURNAL + "locks",
+        "JournalStorage": _JOURNAL + "storage",
     },
 )
 
@@ -39,4 +41,5 @@ __all__ = (
     "JournalFileOpenLock",
     "JournalFileStorage",
     "JournalFileSymlinkLock",
+    "JournalStorage",
 )
