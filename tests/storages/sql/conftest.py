@@ -14,7 +14,7 @@ from ahpo.storages.sql.url import backend_of
 Another = Callable[[], Backend]
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer", "mysql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "sqlite":

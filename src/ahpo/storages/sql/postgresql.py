@@ -155,8 +155,7 @@ class PostgreSQLBackend(ServerBackend):
         self._drop(connection)
         if "statement_cache_size" not in self._arguments:
             self._arguments["statement_cache_size"] = 0
-            while self._idle:
-                self._drop(self._idle.pop())
+            self._drop_idle()
             raise Unsuitable from exc
 
     async def _end(self, connection: Any, word: str) -> None:
@@ -198,7 +197,7 @@ class PostgreSQLBackend(ServerBackend):
 
     def _has_tables(self) -> Plan[bool]:
         existing = yield from self._existing()
-        if existing < TABLES.keys():
+        if not existing >= TABLES.keys():
             return False
         for table in ("version_info", "alembic_version"):
             if not (yield Statement(f"SELECT 1 FROM {table}")):

@@ -46,6 +46,7 @@ class ServerBackend(SQLBackend):
         skip_table_creation: bool,
     ) -> None:
         self._parts = parts
+        self._failures: tuple[type[Exception], ...] = (*self.errors, OSError, TimeoutError)
         self._limit = limit
         self._check = not skip_compatibility_check
         self._create = not skip_table_creation
@@ -107,13 +108,15 @@ class ServerBackend(SQLBackend):
         """Forget what belongs to another event loop than this one."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            for connection in self._idle:
-                with suppress(Exception):  # its loop may be closed
-                    self._drop(connection)
-            self._idle = []
+            self._drop_idle()
             self._loop = loop
             self._taken = None if self._limit is None else asyncio.Semaphore(self._limit)
             self._preparing = asyncio.Lock()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            with suppress(Exception):  # its loop may be closed
+                self._drop(self._idle.pop())
 
     async def _take(self) -> Any:
         while self._idle:
@@ -128,7 +131,7 @@ class ServerBackend(SQLBackend):
             connection = self._idle.pop()
             try:
                 await self._close(connection)
-            except (*self.errors, OSError, TimeoutError):
+            except self._failures:
                 self._drop(connection)
             except BaseException:
                 self._drop(connection)
@@ -159,7 +162,7 @@ class ServerBackend(SQLBackend):
                 return await self._attempt(plan(), durable)
             except Unsuitable:
                 return await self._attempt(plan(), durable)
-        except (*self.errors, OSError, TimeoutError) as exc:
+        except self._failures as exc:
             raise self._translated(exc) from exc
 
     async def _attempt(self, plan: Plan[T], durable: bool) -> T:
@@ -173,7 +176,7 @@ class ServerBackend(SQLBackend):
                 keep = True
                 return result
             except Exception:
-                with suppress(*self.errors, OSError, TimeoutError):
+                with suppress(*self._failures):
                     await self._end(connection, "ROLLBACK")
                     keep = not self._is_closed(connection)
                 raise
