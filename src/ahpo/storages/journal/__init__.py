@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         JournalFileOpenLock,
         JournalFileSymlinkLock,
     )
+    from ahpo.storages.journal.redis import JournalRedisBackend, JournalRedisStorage
 
 _JOURNAL = "ahpo.storages.journal."
 
@@ -28,6 +29,8 @@ __getattr__ = lazily(
         "JournalFileOpenLock": _JOURNAL + "locks",
         "JournalFileStorage": _JOURNAL + "file",
         "JournalFileSymlinkLock": _JOURNAL + "locks",
+        "JournalRedisBackend": _JOURNAL + "redis",
+        "JournalRedisStorage": _JOURNAL + "redis",
     },
 )
 
@@ -39,4 +42,6 @@ __all__ = (
     "JournalFileOpenLock",
     "JournalFileStorage",
     "JournalFileSymlinkLock",
+    "JournalRedisBackend",
+    "JournalRedisStorage",
 )
