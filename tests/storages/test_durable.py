@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ahpo.storages import JournalFileBackend, JournalStorage, RDBStorage
+from ahpo.storages import (
+    JournalFileBackend,
+    JournalRedisBackend,
+    JournalStorage,
+    RDBStorage,
+)
 from ahpo.testing import StorageMachine, StorageTests
 from ahpo.testing.storage_handles import Connect
 
@@ -37,6 +42,12 @@ class TestJournalFile(StorageTests):
     @pytest.fixture
     def connect(self, tmp_path: Path) -> Connect:
         return lambda: JournalStorage(JournalFileBackend(str(tmp_path / "file.journal")))
+
+
+class TestJournalOnRedis(StorageTests):
+    @pytest.fixture
+    def connect(self, redis_url: str) -> Connect:
+        return lambda: JournalStorage(JournalRedisBackend(redis_url))
 
 
 class InFolder(StorageMachine):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ahpo.exceptions import StorageInternalError
@@ -19,7 +19,7 @@ class Transaction(Protocol):
     """Read what is new in a journal, and decide on that what to append."""
 
     @property
-    def guard(self) -> AbstractContextManager[Any]:
+    def guard(self) -> threading.Lock:
         """Of those who share what it reads, one at a time."""
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from ahpo.history.records import FinishedTrial
 from ahpo.storages.exchange import Link, Request, Response
@@ -25,7 +24,7 @@ class Reading:
     durable = False
     may_write = False
 
-    def __init__(self, replay: Replay, guard: Any) -> None:
+    def __init__(self, replay: Replay, guard: threading.Lock) -> None:
         self.replay = replay
         self.guard = guard
 

@@ -214,11 +214,11 @@ class Replay:
         if isinstance(line, str):
             code = line[11:13]
             if code == "7,":
-                head, found, rest = line.partition(',"step":')
-                trial = self._heads.get(head) if found else None
-                if trial is None:
-                    self._learn(head)
-                else:
+                head, _, rest = line.partition(',"step":')
+                trial = self._heads.get(head) or self._learn(head)
+                if isinstance(trial, Refusal):
+                    return trial
+                if trial is not None:
                     step, _, value = rest.partition(',"intermediate_value":')
                     try:
                         trial.reports[int(step)] = float(value[:-1])
@@ -227,11 +227,11 @@ class Replay:
                     except ValueError:
                         pass
             elif code == "5,":
-                head, found, rest = line.partition(',"param_name":')
-                trial = self._heads.get(head) if found else None
-                if trial is None:
-                    self._learn(head)
-                else:
+                head, _, rest = line.partition(',"param_name":')
+                trial = self._heads.get(head) or self._learn(head)
+                if isinstance(trial, Refusal):
+                    return trial
+                if trial is not None:
                     name, _, rest = rest.partition(',"param_value_internal":')
                     value, found, kind = rest.partition(',"distribution":')
                     known = self._kinds.get(kind) or self._new_kind(kind)
@@ -245,15 +245,18 @@ class Replay:
                             return self._param(trial, name, number, known)
         return self._apply(line)
 
-    def _learn(self, head: str) -> None:
-        """Learn which trial the lines are of that begin so."""
-        try:
-            trial = self.open.get(_loads(head + "}")["trial_id"])
-        except (KeyError, TypeError, ValueError):
-            return
-        if trial is not None:
-            self._heads[head] = trial
-            trial.heads.append(head)
+    def _learn(self, head: str) -> Unfinished | Refusal | None:
+        """Learn which trial the lines are of that begin so; None if that can not be told."""
+        _, _, text = head.rpartition(',"trial_id":')
+        if "{" in head[1:] or not text.isdecimal():
+            return None
+        trial_id = int(text)
+        trial = self.open.get(trial_id)
+        if trial is None:
+            return self._refused(trial_id)
+        self._heads[head] = trial
+        trial.heads.append(head)
+        return trial
 
     def _new_name(self, text: str) -> str:
         name: str = _loads(text)
@@ -439,7 +442,7 @@ class Replay:
             trial.started = microseconds(log["datetime_start"])
             if log.get(EXTRA, _NOTHING).get("lease"):
                 self.leases[trial_id] = self.now
-        values = log["values"]
+        values = log.get("values")
         if values is not None:
             trial.values = tuple(values)
         if trial.state is _WAITING:
