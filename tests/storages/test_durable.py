@@ -16,8 +16,9 @@ from ahpo.storages import (
     JournalStorage,
     RDBStorage,
 )
+from ahpo.storages.protocol import StudyStore
 from ahpo.testing import StorageMachine, StorageTests
-from ahpo.testing.storage_handles import Connect
+from ahpo.testing.storage_handles import NOW, Connect, Handles, complete, trials
 
 
 class TestSQLite(StorageTests):
@@ -36,6 +37,14 @@ class TestMySQL(StorageTests):
     @pytest.fixture
     def connect(self, mysql_url: str) -> Connect:
         return lambda: RDBStorage(mysql_url)
+
+    async def test_times_are_kept_to_the_microsecond(
+        self, store: StudyStore, another: Handles
+    ) -> None:
+        """They are kept to the second: so Optuna made the columns."""
+        await store.create([complete(started=NOW + 1, completed=NOW + 10**6)])
+        (trial,) = await trials(await another())
+        assert (trial.started, trial.completed) == (NOW, NOW + 10**6)
 
 
 class TestJournalFile(StorageTests):
