@@ -72,6 +72,9 @@ DIFFERENT = {
     "trial.Trial": "A trial and a study are made by their functions",
     "storages.InMemoryStorage": "Storages have an interface of their own",
     "storages.BaseStorage": "Storages have an interface of their own",
+    "storages.JournalFileOpenLock": "Storages have an interface of their own",
+    "storages.JournalFileSymlinkLock": "Storages have an interface of their own",
+    "storages.JournalRedisStorage": "Storages have an interface of their own",
     "storages.JournalStorage": "Storages have an interface of their own",
     "storages.RDBStorage": "Storages have an interface of their own",
 }
