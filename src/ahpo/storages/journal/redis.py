@@ -15,7 +15,7 @@ from typing import Any
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable
-from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction
+from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
 __all__ = ("JournalRedisBackend", "JournalRedisStorage")
@@ -176,9 +176,7 @@ class RedisPlace(Place):
             await client.aclose()
 
     async def run(self, transaction: Transaction) -> None:
-        # A lock of threads has no other way to be waited for on the loop; it is hardly ever taken.
-        while not transaction.guard.acquire(blocking=False):  # noqa: ASYNC110
-            await asyncio.sleep(_PAUSES[0])
+        await acquire(transaction.guard)
         try:
             async with _translated():
                 await self._run(self._connected(), transaction)
