@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ahpo.engine.gate import EXIT_CODE
+from ahpo.engine.gate import EXIT_CODE, handler_of
 
 if TYPE_CHECKING:
     from ahpo.engine.run import Run
@@ -41,7 +41,7 @@ def _is_ours_to_handle() -> bool:
     # Only the main thread may, and who has a handler of their own keeps it.
     return (
         threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        and handler_of(signal.SIGTERM) is signal.SIG_DFL
     )
 
 
