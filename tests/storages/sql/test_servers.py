@@ -14,8 +14,9 @@ from ahpo.exceptions import StorageInternalError
 from ahpo.history.facts import UserAttrSet
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Op, Request, Seen, Start, StorageUnavailable
+from ahpo.storages.sql.address import parse_url
 from ahpo.storages.sql.server import ServerBackend
-from ahpo.storages.sql.url import backend_of, parse_url
+from ahpo.storages.sql.url import backend_of
 from ahpo.testing.cancelling import attempt
 from ahpo.testing.storage_handles import complete, waiting
 from tests.faults.proxy import Proxy
