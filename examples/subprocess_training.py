@@ -19,8 +19,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
-
 import ahpo
 from ahpo import aio
 from ahpo.trial import TrialState
@@ -31,26 +29,24 @@ SCRIPT = Path(__file__).with_name("train.py")
 @contextlib.asynccontextmanager
 async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run train.py, and see it end in any case: it is terminated if the block is left early."""
-    with anyio.CancelScope(shield=True):  # cancelled halfway, a start would lose its child
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(SCRIPT), *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},  # children share the cores: one for each
-            start_new_session=True,  # a Ctrl-C in the terminal is for us alone: we end the children
-        )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(SCRIPT), *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # children share the cores: one for each
+        start_new_session=True,  # a Ctrl-C in the terminal is for us alone: we end the children
+    )
     try:
         yield process
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
                 process.terminate()
-        with anyio.CancelScope(shield=True):  # cancelled or not, wait for its end
-            try:
-                async with asyncio.timeout(5):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
+        try:  # a trial is cancelled once, so this is waited for
+            async with asyncio.timeout(5):
                 await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def tune(args: argparse.Namespace) -> None:

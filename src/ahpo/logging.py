@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging import CRITICAL, DEBUG, ERROR, FATAL, INFO, WARN, WARNING
 
 __all__ = (
@@ -56,12 +58,34 @@ class _TerminalFormatter(logging.Formatter):
 class _StderrHandler(logging.Handler):
     """Write to what `sys.stderr` is when a line comes: notebooks and tests replace it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: list[_Writer] = [_to_stderr]
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
+            self.writers[-1](self.format(record))
         except Exception:
             self.handleError(record)
+
+
+_Writer = Callable[[str], object]
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def lines_through(writer: _Writer) -> Iterator[None]:
+    """Have another writer for the lines to standard error: one that minds a progress bar there."""
+    writers = _default_handler.writers
+    writers.append(writer)
+    try:
+        yield
+    finally:
+        writers.remove(writer)
 
 
 _root = logging.getLogger(_ROOT)

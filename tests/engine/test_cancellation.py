@@ -32,17 +32,17 @@ from tests.engine.studies import async_study
 from tests.engine.suspensions import Suspensions
 
 
-def cancel_task(task: asyncio.Task[Any], main: asyncio.Task[Any], scope: Any) -> None:
+def cancel_task(task: asyncio.Task[Any], name: str, main: asyncio.Task[Any], scope: Any) -> None:
     # Whoever cancels a write itself makes a fault of the storage: nobody knows how it ended.
-    if task.get_name() != "_bounded":
+    if name != "_bounded":
         task.cancel()
 
 
-def cancel_main(task: asyncio.Task[Any], main: asyncio.Task[Any], scope: Any) -> None:
+def cancel_main(task: asyncio.Task[Any], name: str, main: asyncio.Task[Any], scope: Any) -> None:
     main.cancel()
 
 
-def cancel_scope(task: asyncio.Task[Any], main: asyncio.Task[Any], scope: Any) -> None:
+def cancel_scope(task: asyncio.Task[Any], name: str, main: asyncio.Task[Any], scope: Any) -> None:
     scope.cancel()
 
 
@@ -55,7 +55,7 @@ async def cancelled_at(program: Program, at: tuple[int, ...], cancel: Any, stora
         with scope:
             await program(study, said)
 
-    suspensions = Suspensions(lambda task: cancel(task, main, scope), at)
+    suspensions = Suspensions(lambda task, name: cancel(task, name, main, scope), at)
     suspensions.install()
     main = asyncio.get_running_loop().create_task(scoped())
     [error] = await asyncio.gather(main, return_exceptions=True)
@@ -131,7 +131,7 @@ def test_cancelled_while_sampling_in_a_thread(program: Program) -> None:
     async def main(k: int) -> int:
         study, said = async_study(sampler=SlowSampler(seed=0)), Acknowledged()
         await study.optimize(objective, n_trials=1)  # from now on it is known to be slow
-        suspensions = Suspensions(lambda task: cancelled.cancel(), (k,))
+        suspensions = Suspensions(lambda task, name: cancelled.cancel(), (k,))
         suspensions.install()
         cancelled = asyncio.ensure_future(program(study, said))
         await asyncio.gather(cancelled, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import time
 import warnings
@@ -293,7 +294,7 @@ def test_watched_measures_steps_and_passes_everything_through() -> None:
             return "never"
 
         async def awaits() -> Any:
-            return await watched(works(), 5, watch)
+            return await watched(works(), 5, watch, contextvars.copy_context())
 
         task = asyncio.ensure_future(awaits())
         for _ in range(3):
@@ -307,7 +308,7 @@ def test_watched_measures_steps_and_passes_everything_through() -> None:
             raise ValueError("bad")
 
         with pytest.raises(ValueError, match="bad") as raised:
-            await watched(fails(), 6, watch)
+            await watched(fails(), 6, watch, contextvars.copy_context())
         assert raised.traceback[-1].name == "fails"
 
     run(main)

@@ -19,7 +19,7 @@ from ahpo.states import TrialState
 from tests.engine.faults import WaitingStorage
 from tests.engine.loops import LOOPS, run
 from tests.engine.studies import assert_clean, async_study, new_session, states, sync_study
-from tests.engine.ways import WAYS, Way
+from tests.engine.ways import ON_LOOP, THREADED, WAYS, Way
 
 COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 
@@ -316,6 +316,50 @@ def test_context_variables(way: Way) -> None:
     finally:
         VARIABLE.reset(token)
     assert seen == ["by the caller"] * 12
+
+
+@pytest.mark.parametrize("way", [*ON_LOOP, *THREADED])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_context_variables_that_an_objective_sets_are_its_own(way: str, n_jobs: int) -> None:
+    """The next trial of the same runner, or thread, does not see them; the trial itself does."""
+    seen = []
+
+    def body(trial: Any) -> float:
+        seen.append(VARIABLE.get())
+        VARIABLE.set(f"by trial {trial.number}")
+        assert VARIABLE.get() == f"by trial {trial.number}"
+        return 1.0
+
+    WAYS[way](new_session(), body, n_trials=6, n_jobs=n_jobs)
+    assert seen == ["unset"] * 6
+
+
+def test_context_of_a_coroutine_objective() -> None:
+    """One context for all of its steps and tasks, also for a lambda that begins it."""
+
+    async def main() -> None:
+        async def reads() -> str:
+            return VARIABLE.get()
+
+        async def objective(trial: Any, begun: str) -> float:
+            assert VARIABLE.get() == begun
+            VARIABLE.set("later")
+            await asyncio.sleep(0)
+            assert VARIABLE.get() == "later"
+            async with asyncio.timeout(60):
+                assert await asyncio.ensure_future(reads()) == "later"
+            return 1.0
+
+        def begins(trial: Any) -> Any:
+            VARIABLE.set("by the lambda")
+            return objective(trial, "by the lambda")
+
+        study = async_study()
+        await study.optimize(begins, n_trials=3)
+        assert VARIABLE.get() == "unset"
+        assert states(study) == [COMPLETE] * 3
+
+    run(main)
 
 
 # -- kinds of objectives ------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ahpo import TrialPruned, logging
 from ahpo.engine.session import Session
 from ahpo.pruners.base import BasePruner
 from ahpo.samplers import BaseSampler, RandomSampler, TPESampler
@@ -94,6 +95,33 @@ def test_sampler_raises_after_the_trial(way: Way) -> None:
     with pytest.raises(ValueError, match="a fault of mine"):
         way(session, fine, n_trials=10)
     assert states(sync_study(session)) == [COMPLETE] * 3
+    assert_can_go_on(way, session)
+
+
+@pytest.mark.parametrize(
+    ("ends", "line"),
+    [
+        (1.0, "Trial 2 finished with value: 1.0"),
+        (TrialPruned(), "Trial 2 pruned."),
+        (KeyError("mine"), "Trial 2 failed with parameters"),
+    ],
+    ids=["completes", "prunes", "fails"],
+)
+def test_end_is_logged_even_if_the_sampler_raises(
+    way: Way, ends: Any, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The trial is finished, and the log says so."""
+
+    def objective(trial: Any) -> float:
+        if trial.number == 2 and isinstance(ends, Exception):
+            raise ends
+        return 1.0
+
+    session = new_session(sampler=RaisingSampler("after_trial"))
+    logging.set_verbosity(logging.INFO)
+    with pytest.raises(ValueError, match="a fault of mine"):
+        way(session, objective, n_trials=10, catch=KeyError)
+    assert sum(record.message.startswith(line) for record in caplog.records) == 1
     assert_can_go_on(way, session)
 
 

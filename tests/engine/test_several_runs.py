@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 
@@ -75,6 +76,63 @@ def test_nested_optimize_is_refused(inner: Callable[[ahpo.Study], None], n_jobs:
     assert other.count_trials((ahpo.trial.TrialState.COMPLETE,)) >= 1
     study.optimize(lambda trial: 1.0, n_trials=1)  # and it can go on
     assert study.count_trials((ahpo.trial.TrialState.COMPLETE,)) == 1
+
+
+def test_task_that_outlives_its_run_may_optimize() -> None:
+    """Only a run that is under way is nested in; what it has left behind is free again."""
+
+    async def main() -> None:
+        study = await aio.create_study()
+        left: list[asyncio.Task[None]] = []
+        refused, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def fine(trial: ahpo.AsyncTrial) -> float:
+            return trial.suggest_float("x", 0, 1)
+
+        async def later() -> None:
+            with pytest.raises(RuntimeError, match="Nested invocation"):
+                await study.optimize(fine, n_trials=1)
+            refused.set()
+            await may_go_on.wait()
+            await study.optimize(fine, n_trials=2)
+
+        async def objective(trial: ahpo.AsyncTrial) -> float:
+            left.append(asyncio.ensure_future(later()))
+            await refused.wait()
+            return await fine(trial)
+
+        await study.optimize(objective, n_trials=1)
+        may_go_on.set()
+        await asyncio.gather(*left)
+        assert [trial.number for trial in study.trials] == [0, 1, 2]
+
+    asyncio.run(main())
+
+
+def test_thread_that_outlives_its_run_may_optimize() -> None:
+    """The same holds for a thread that has taken over the context."""
+    study, may_go_on = ahpo.create_study(), threading.Event()
+    left: list[threading.Thread] = []
+    errors: list[BaseException] = []
+
+    def later() -> None:
+        assert may_go_on.wait(30)
+        try:
+            study.optimize(lambda trial: 1.0, n_trials=2)
+        except BaseException as error:
+            errors.append(error)
+
+    def objective(trial: ahpo.Trial) -> float:
+        context = contextvars.copy_context()
+        left.append(threading.Thread(target=context.run, args=(later,)))
+        left[-1].start()
+        return 1.0
+
+    study.optimize(objective, n_trials=1)
+    may_go_on.set()
+    left[0].join()
+    assert errors == []
+    assert len(study.trials) == 3
 
 
 def test_an_unseeded_sampler_draws_anew_in_each_study() -> None:

@@ -15,7 +15,7 @@ import pytest
 import ahpo
 from ahpo.states import StudyDirection, TrialState
 from tests.engine.studies import assert_clean, new_session, reasons, states, sync_study
-from tests.engine.ways import Way
+from tests.engine.ways import WAYS, Way
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 MIN, MAX = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
@@ -239,3 +239,27 @@ def test_no_thread_is_left(way: Way) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
         assert not thread.is_alive()
+
+
+class SlowToGo:
+    """Take a while to be deleted, and with it the thread whose local variable it is."""
+
+    def __del__(self) -> None:
+        sum(range(2_000_000))
+
+
+@pytest.mark.parametrize("way", ["threads", "own loop"])
+def test_threads_have_ended_when_plain_code_goes_on(way: str) -> None:
+    """In the synchronous face none is there any more, not even for a moment."""
+    before = set(threading.enumerate())
+    local, seen = threading.local(), set[threading.Thread]()
+
+    def note(*_: Any) -> float:
+        local.slow_to_go = SlowToGo()
+        seen.add(threading.current_thread())
+        return 1.0
+
+    WAYS[way](new_session(), note, n_trials=4, n_jobs=4, callbacks=[note])
+    assert seen
+    assert not any(thread.is_alive() for thread in seen)
+    assert set(threading.enumerate()) == before

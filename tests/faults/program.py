@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import signal
 import subprocess
@@ -19,6 +20,11 @@ _ROOT = Path(__file__).parents[2]
 _PATIENCE = 30.0
 
 
+def _path() -> list[str]:
+    given = os.environ.get("PYTHONPATH")
+    return [str(_ROOT), str(_ROOT / "src"), *([given] if given else [])]
+
+
 class Program:
     """Run Python code in a process of its own, in the tests' environment; also as a context.
 
@@ -32,7 +38,7 @@ class Program:
             [sys.executable, "-u", *run, *map(str, arguments)],
             output=subprocess.PIPE,
             errors=None,
-            environment={"PYTHONPATH": ":".join([str(_ROOT), str(_ROOT / "src")])},
+            environment={"PYTHONPATH": os.pathsep.join(_path())},
         )
         self.pid = self._process.pid
         self._unread = b""

@@ -21,8 +21,9 @@ WAITS = """
 """
 
 
-def state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def stat_words(pid: int) -> list[str]:
+    """Return the words of ``/proc/PID/stat`` from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def test_a_program_imports_what_tests_import_and_says_how_it_ended() -> None:
@@ -76,7 +77,7 @@ def test_a_suspended_program_goes_on_where_it_was_or_is_killed() -> None:
     with Program("import sys\nfor n in range(1, 10**9): print(n)") as program:
         assert program.line() == "1"
         program.suspend()
-        until(lambda: state(program.pid) == "T", "the suspension")
+        until(lambda: stat_words(program.pid)[0] == "T", "the suspension")
         program.resume()
         assert program.line() == "2"
         program.suspend()
@@ -107,3 +108,10 @@ def test_a_program_ends_with_the_process_that_ran_it() -> None:
         assert exists(pid)
         os.kill(owner.pid, signal.SIGKILL)
     until(lambda: not exists(pid), "the end of the program")
+
+
+def test_a_program_ends_with_its_guard() -> None:
+    with Program(WAITS) as program:
+        program.line()
+        os.kill(int(stat_words(program.pid)[1]), signal.SIGKILL)  # its parent
+        until(lambda: not exists(program.pid), "the end of the program")

@@ -117,6 +117,7 @@ def facts_of(move: Move, study: NaiveStudy) -> Iterator[Fact]:
             yield from _whole_trial(new, k, *what)
         case "create":
             state, at = what
+            at = None if state is TrialState.WAITING else at  # it has not started
             yield TrialCreated(new if which % 8 else which, 100 + 3 * new, state, at)
         case "start":
             yield TrialStarted(number, what)

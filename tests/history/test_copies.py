@@ -34,7 +34,7 @@ class Reader(BaseStudy):
     def __init__(self, history: History) -> None:
         self.history = history
 
-    def _read(self) -> History:
+    def _history(self) -> History:
         return self.history
 
 

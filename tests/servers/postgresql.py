@@ -8,10 +8,10 @@ import signal
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.servers.places import open_to_all, server_user
+from tests.servers.places import open_to_all
 from tests.servers.server import Server
 
-__all__ = ("Postgresql", "folders_of_package")
+__all__ = ("Postgresql", "copy_of_package", "folders_of_package")
 
 
 class Postgresql(Server):
@@ -35,7 +35,7 @@ class Postgresql(Server):
 
     def prepare(self) -> None:
         if not open_to_all(self.programs["postgres"]):
-            copied = _copy_of_package(self.programs["postgres"], self.home)
+            copied = copy_of_package(self.programs["postgres"].parent, self.home / "programs")
             self.programs = {name: copied / name for name in self.programs}
         options = "--auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync"
         program = str(self.programs["initdb"])
@@ -93,17 +93,15 @@ def folders_of_package() -> list[Path]:
     return sorted(Path(spec.origin).parent.glob("pginstall*/bin"), reverse=True)
 
 
-def _copy_of_package(program: Path, home: Path) -> Path:
-    """Copy the package's PostgreSQL to where the servers' user can run it."""
-    installation = program.parents[1]
+def copy_of_package(programs: Path, folder: Path) -> Path:
+    """Copy the PostgreSQL of the package, with its libraries, and return its folder of programs."""
+    installation = programs.parent
     package = installation.parent
     libraries = package.with_name(package.name + ".libs")
-    copied = home / "programs" / package.name / installation.name
+    copied = folder / package.name / installation.name
     shutil.copytree(installation, copied, copy_function=_link)
-    shutil.copytree(libraries, home / "programs" / libraries.name, copy_function=_link)
-    user = server_user()
-    assert user is not None, "any user can read what is its own"
-    return copied / "bin"
+    shutil.copytree(libraries, folder / libraries.name, copy_function=_link)
+    return copied / programs.name
 
 
 def _link(source: str, target: str) -> None:

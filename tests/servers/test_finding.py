@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from tests.servers.fixtures import demanded
 from tests.servers.kinds import KINDS
 from tests.servers.places import MissingServer, open_to_all
-from tests.servers.postgresql import Postgresql, folders_of_package
+from tests.servers.postgresql import Postgresql, copy_of_package, folders_of_package
 from tests.servers.queries import read, write
 
 
@@ -63,15 +62,10 @@ def test_the_newest_postgresql_of_the_system_comes_first() -> None:
 async def test_postgresql_of_the_python_package_serves_from_a_closed_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bin_folder = folders_of_package()[0]
-    package = bin_folder.parents[1]
-    # A second name for each file, in a folder that other users cannot enter.
-    closed = tmp_path / "closed" / package.name
-    shutil.copytree(bin_folder.parent, closed / bin_folder.parent.name, copy_function=os.link)
-    libraries = package.with_name(package.name + ".libs")
-    shutil.copytree(libraries, closed.with_name(libraries.name), copy_function=os.link)
-    closed.parent.chmod(stat.S_IRWXU)
-    monkeypatch.setenv("AHPO_TEST_POSTGRESQL", str(closed / bin_folder.parent.name / "bin"))
+    closed = tmp_path / "closed"
+    programs = copy_of_package(folders_of_package()[0], closed)
+    closed.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("AHPO_TEST_POSTGRESQL", str(programs))
     with Postgresql() as server:
         copied = server.programs["postgres"].is_relative_to(server.home)
         assert copied == (os.geteuid() == 0)

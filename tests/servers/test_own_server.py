@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.fixtures import own_database
+from tests.servers.fixtures import demanded, own_database
 from tests.servers.kinds import KINDS
 from tests.servers.process import descendants, exists
 from tests.servers.queries import CONNECT, is_empty, read, write
@@ -71,7 +71,9 @@ def test_the_next_test_finds_the_server_running(own_redis_of_worker: Server, lef
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", ["postgresql", "redis"])
 async def test_a_durable_server_is_closed_without_a_trace(kind: str) -> None:
-    with KINDS[kind](durable=True) as server:
+    with demanded():
+        durable = KINDS[kind](durable=True)
+    with durable as server:
         home = server.home
         await write(server.admin_url, "text")
         connection = await CONNECT[kind](server.admin_url)
@@ -87,6 +89,7 @@ async def test_a_durable_server_is_closed_without_a_trace(kind: str) -> None:
     assert not exists(pid)
 
 
+@pytest.mark.usefixtures("redis_url")  # skips or fails where there is no Redis
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_ends_when_its_owner_is_killed(number: signal.Signals) -> None:
     program = (

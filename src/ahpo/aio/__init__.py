@@ -6,7 +6,14 @@ both faces, such as samplers and ``TrialPruned``, is the same object.
 
 from __future__ import annotations
 
-from ahpo import distributions, exceptions, logging, pruners, samplers, search_space, storages
+# Not `from ahpo import`: the faces do not import the package that imports them.
+import ahpo.distributions as distributions
+import ahpo.exceptions as exceptions
+import ahpo.logging as logging
+import ahpo.pruners as pruners
+import ahpo.samplers as samplers
+import ahpo.search_space as search_space
+import ahpo.storages as storages
 from ahpo.aio import study, trial
 from ahpo.aio.async_study import AsyncStudy
 from ahpo.aio.study import (

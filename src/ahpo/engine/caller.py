@@ -7,7 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ahpo.engine.carried import CarriedStop
+from ahpo.engine.ended_elsewhere import TrialLost, is_lost
 from ahpo.engine.gate import Gate
+from ahpo.engine.pruned import is_pruned
 from ahpo.engine.trial import Trial
 from ahpo.exceptions import TrialInterrupted
 
@@ -22,6 +25,7 @@ __all__ = (
     "ReturnedAwaitable",
     "TrialTimedOut",
     "is_async_callable",
+    "is_awaitable",
     "not_awaitable",
 )
 
@@ -55,7 +59,9 @@ class Caller(Protocol):
     async def call(self, trial: Any, timeout: float | None) -> Any:
         """Return what the objective returns.
 
-        :raises TrialTimedOut: if it takes longer than ``timeout`` seconds
+        :raises TrialTimedOut: if it takes longer than ``timeout`` seconds, whatever it makes of
+            that, but for pruning the trial
+        :raises TrialLost: if it ends with an error after somebody else has finished the trial
         :raises ReturnedAwaitable: if it turns out to be async
         """
         ...
@@ -65,12 +71,17 @@ class Caller(Protocol):
         ...
 
 
+def is_awaitable(returned: Any) -> bool:
+    """Tell whether what a plain callable returned is to be awaited."""
+    return type(returned) is not float and returned is not None and inspect.isawaitable(returned)
+
+
 def not_awaitable(returned: Any) -> Any:
     """Return what a plain objective returned.
 
     :raises ReturnedAwaitable: if it is something to await
     """
-    if type(returned) is not float and inspect.isawaitable(returned):
+    if is_awaitable(returned):
         if inspect.iscoroutine(returned):
             returned.close()  # not a line of it has run yet
         raise ReturnedAwaitable
@@ -94,13 +105,18 @@ class InlineCaller:
             trial.limit_time(timeout)
         try:
             self._gate.open()
-            returned = not_awaitable(self.objective(trial))
-        except TrialInterrupted:
-            if timeout is None or not trial.is_over():
-                raise
-            raise TrialTimedOut from None
+            returned = self.objective(trial)
+        except (Exception, TrialInterrupted) as error:
+            if is_lost(trial):
+                raise TrialLost from error
+            if timeout is not None and trial.is_over() and not is_pruned(error):
+                raise TrialTimedOut from error
+            if isinstance(error, StopIteration):
+                raise CarriedStop(error) from error
+            raise
         finally:
             self._gate.close()
+        returned = not_awaitable(returned)
         if timeout is not None and trial.is_over():
             raise TrialTimedOut
         return returned

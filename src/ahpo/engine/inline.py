@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ahpo.engine.caller import InlineCaller, ReturnedAwaitable
+from ahpo.engine.caller import InlineCaller, ReturnedAwaitable, is_awaitable
+from ahpo.engine.carried import CarriedStop, uncarried
 from ahpo.engine.drive import drive
 from ahpo.engine.faces import face
 from ahpo.engine.gate import Gate
+from ahpo.engine.lost import finish_lost
 from ahpo.engine.options import Options
 from ahpo.engine.places import Inline
-from ahpo.engine.run import Notify, Run
+from ahpo.engine.run import Notify, Owed, Run
 from ahpo.engine.runner import finish_rest, run_trials
 from ahpo.engine.underway import Underway, new_run
 
@@ -27,32 +29,40 @@ def optimize_inline(session: Session, options: Options, gate: Gate) -> Run | Non
 
     :param gate: opened to signals while something of the user's runs
     :returns: None when done; or the run to go on with on an event loop, because the objective
-        turned out to be async
+        or a callback turned out to be async
     """
     study = face(session, "sync")
 
-    def calls(callback: Callable[[Any, Any], Any]) -> Notify:
+    def calls(n: int, callback: Callable[[Any, Any], Any]) -> Notify:
         async def notify(frozen: FrozenTrial) -> None:
             try:
                 gate.open()
-                callback(study, frozen)
+                returned = callback(study, frozen)
+            except StopIteration as stop:
+                raise CarriedStop(stop) from stop
             finally:
                 gate.close()
+            if is_awaitable(returned):
+                run.owed = Owed(returned, frozen, n)
+                raise ReturnedAwaitable
 
         return notify
 
     caller = InlineCaller(options.objective, gate)
-    notify = tuple(map(calls, options.callbacks))
+    notify = tuple(calls(n, callback) for n, callback in enumerate(options.callbacks, 1))
     run = new_run(session, options, caller, Inline(gate), notify, gate)
+    if session.runs:
+        drive(finish_lost(session, run.place))
     with Underway(run, options):
         try:
             drive(run_trials(run))
         except ReturnedAwaitable:
             return run
         except BaseException as error:
-            run.error = error
-            raise
+            run.error = uncarried(error)
         finally:
-            if not run.carried:
+            if not run.is_handed_over():
                 drive(finish_rest(run))
+    if run.error is not None:
+        raise run.error
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ahpo.engine.outcome import Outcome
+from ahpo.engine.safe_repr import safe_repr, safe_str
 from ahpo.history.base_study import METRIC_NAMES
 from ahpo.history.history import History
 from ahpo.logging import INFO, get_logger
@@ -54,7 +55,9 @@ def say_skipped(text: str) -> None:
 
 def say_dropped(error: BaseException) -> None:
     """Say that there was an error that nobody can be given any more."""
-    _logger.error(f"The study was ending when this error came up: {error!r}.", exc_info=error)
+    _logger.error(
+        f"The study was ending when this error came up: {safe_repr(error)}.", exc_info=error
+    )
 
 
 def say_late(number: int, outcome: Outcome) -> None:
@@ -96,12 +99,12 @@ def say_finished(
             f"error: {reason}.",
             exc_info=error if isinstance(error, Exception) else None,
         )
-        _logger.warning(f"Trial {number} failed with value {returned!r}.")
+        _logger.warning(f"Trial {number} failed with value {safe_repr(returned)}.")
         return
     if not _logger.isEnabledFor(INFO):
         return
     if state is TrialState.PRUNED:
-        _logger.info(f"Trial {number} pruned. {error if error is not None else ''}")
+        _logger.info(f"Trial {number} pruned. {'' if error is None else safe_str(error)}")
         return
     assert values is not None
     line = (

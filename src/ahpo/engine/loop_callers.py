@@ -7,15 +7,21 @@ do: what it awaits in its own ``finally`` goes on to its end.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 
 from ahpo.engine.async_trial import AsyncTrial
 from ahpo.engine.caller import TrialTimedOut, not_awaitable
+from ahpo.engine.cancels_when_lost import CancelsWhenLost
+from ahpo.engine.carried import CarriedStop
+from ahpo.engine.ended_elsewhere import TrialLost, is_lost
+from ahpo.engine.in_thread import in_thread
+from ahpo.engine.own_context import as_coroutine
+from ahpo.engine.pruned import is_pruned
 from ahpo.engine.trial import Trial
 from ahpo.engine.unbroken import unbroken
 from ahpo.engine.watch import Watch, watched
@@ -64,10 +70,10 @@ class ThreadCaller:
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
-                return await anyio.to_thread.run_sync(
-                    work, abandon_on_cancel=True, limiter=self._limiter
-                )
+                return await in_thread(work, self._limiter, abandon_on_cancel=True)
         except BaseException as error:
+            if is_lost(trial) and not isinstance(error, asyncio.CancelledError):
+                raise TrialLost from error
             timed_out = isinstance(error, TimeoutError) and limit.expired()
             trial.interrupt("trial_timeout" if timed_out else "cancelled")
             if not started:
@@ -84,39 +90,46 @@ class ThreadCaller:
             await unbroken(ended.wait())
 
 
-async def _awaiting(made: Awaitable[Any]) -> Any:
-    return await made
-
-
 class CoroutineCaller:
     """Await a coroutine objective on the event loop."""
 
     def __init__(self, objective: Callable[[Any], Any], watch: Watch) -> None:
         self.objective = objective
         self._watch = watch
+        self._may_be_lost = False
 
     def trial(self, session: Session, number: int, view: View) -> LiveTrial:
         """Return the asynchronous face of the trial."""
+        self._may_be_lost = session.store.waits
         return AsyncTrial(session, number, view)
 
     async def call(self, trial: LiveTrial, timeout: float | None) -> Any:
         """Return what the objective returns."""
-        made = self.objective(trial)
+        if not self._may_be_lost:
+            return await self._call(trial, timeout)
+        with CancelsWhenLost(trial):
+            return await self._call(trial, timeout)
+
+    async def _call(self, trial: LiveTrial, timeout: float | None) -> Any:
+        context = contextvars.copy_context()  # what the objective sets is its own
+        try:
+            made = context.run(self.objective, trial)
+        except StopIteration as stop:
+            raise CarriedStop(stop) from stop
         if not inspect.isawaitable(made):
             return made  # an objective that is async in some trials only
-        if not inspect.iscoroutine(made):
-            made = _awaiting(made)
-        steps = watched(made, trial.number, self._watch)
+        steps = watched(as_coroutine(made), trial.number, self._watch, context)
         if timeout is None:
             return await steps
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
                 returned = await steps
-        except TimeoutError:
-            if limit.expired():
-                raise TrialTimedOut from None
-            raise
+        except Exception as error:
+            if not limit.expired() or is_pruned(error):
+                raise
+            # Whatever it made of its cancellation.
+            raise TrialTimedOut from (None if isinstance(error, TimeoutError) else error)
         if limit.expired():  # it was told, and went on to return something
             raise TrialTimedOut
         return returned

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-import anyio.to_thread
 
+from ahpo.engine.in_thread import in_thread
+from ahpo.engine.lost import finish_lost
 from ahpo.engine.places import FINAL_WRITE
 from ahpo.engine.unbroken import unbroken
 
@@ -45,7 +46,7 @@ class OnLoop:
             return self._timed(function, *args)
         async with self._turn:
             # The thread ends in milliseconds: a cancellation waits for it, and nothing is lost.
-            return await unbroken(anyio.to_thread.run_sync(self._timed, function, *args))
+            return await unbroken(in_thread(lambda: self._timed(function, *args)))
 
     def _timed(self, function: Callable[..., T], *args: Any) -> T:
         # Its own work, and not how long others kept it from working.
@@ -82,7 +83,9 @@ def place_of(session: Session) -> OnLoop:
 
 
 async def settle(session: Session) -> None:
-    """Return when the streams that were left before their end have been cleaned up."""
+    """Return when what was left before its end has been cleaned up: streams, and closed loops."""
+    if session.runs:
+        await finish_lost(session, place_of(session))
     for task in tuple(session.leaving):
         if task.get_loop() is asyncio.get_running_loop():
             await asyncio.wait({task})

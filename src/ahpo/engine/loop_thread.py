@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from ahpo.engine.carried import uncarried
 from ahpo.engine.gate import Gate
+from ahpo.engine.in_thread import Workers, workers_of
 from ahpo.engine.on_loop import optimize_on_loop
 from ahpo.engine.options import Options
 from ahpo.engine.run import Run
@@ -88,6 +90,7 @@ class _LoopThread(threading.Thread):
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._workers = Workers()
         self.done = threading.Event()
         self.error: BaseException | None = None
         self.start()
@@ -99,17 +102,20 @@ class _LoopThread(threading.Thread):
         except BaseException as error:
             self.error = error
         finally:
+            for worker in tuple(self._workers):  # they are ending
+                worker.join()
             self._ready.set()
             self.done.set()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._workers = workers_of(self._loop)
         self._task = asyncio.current_task()
         self._ready.set()
         try:
             await self._work()
         except BaseException as error:  # KeyboardInterrupt, raised here, would break the loop
-            self.error = error
+            self.error = uncarried(error)
 
     def cancel(self) -> None:
         """Cancel the work."""

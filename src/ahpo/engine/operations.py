@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 from ahpo.distributions import BaseDistribution, convert_old_distribution
 from ahpo.engine.lines import say_skipped
 from ahpo.engine.live_trial import LiveTrial
+from ahpo.engine.lost import finish_lost
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
+from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.session import Session
 from ahpo.engine.telling import (
     already_enqueued,
@@ -44,13 +46,15 @@ async def ask(
     spaces = _checked_distributions(fixed_distributions)
     for name, distribution in spaces.items():
         session.store.history.check_param(name, distribution)
+    if session.runs:
+        await finish_lost(session, place)
     number, view = await session.ask(place)
     trial = face(session, number, view)
     try:
         for name, distribution in spaces.items():
             trial.suggest(name, distribution)
     except BaseException as error:  # nobody has the trial, so nobody could tell its end
-        failed = Outcome(TrialState.FAIL, None, repr(error))
+        failed = Outcome(TrialState.FAIL, None, safe_repr(error))
         await place.final(session.end(number, failed))
         raise
     return trial

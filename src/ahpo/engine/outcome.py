@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ahpo.engine.safe_repr import safe_repr
 from ahpo.states import TrialState
 
 __all__ = ("Outcome", "as_values", "judge_return", "judge_tell")
@@ -34,7 +35,7 @@ def as_values(told: Any, n_objectives: int) -> tuple[float, ...] | str:
                 raise TypeError  # float() would read them
             value = float(item)
         except (TypeError, ValueError):
-            wrong.append(f"The value {item!r} could not be cast to float")
+            wrong.append(f"The value {safe_repr(item)} could not be cast to float")
             continue
         if math.isnan(value):
             wrong.append("The value nan is not acceptable")

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import gc
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ahpo.engine.caller import ReturnedAwaitable, TrialTimedOut
 from ahpo.engine.cancelled import is_cancelled
+from ahpo.engine.carried import carried, uncarried
+from ahpo.engine.ended_elsewhere import LOST, TrialLost
 from ahpo.engine.lines import say_finished, say_late
-from ahpo.engine.outcome import Outcome, judge_return, judge_tell
-from ahpo.engine.run import Run
-from ahpo.exceptions import TrialInterrupted, TrialPruned, UpdateFinishedTrialError
+from ahpo.engine.outcome import Outcome, judge_return
+from ahpo.engine.own_context import in_own_context
+from ahpo.engine.pruned import is_pruned, pruned_outcome
+from ahpo.engine.run import Owed, Run
+from ahpo.engine.safe_repr import safe_repr
+from ahpo.exceptions import TrialInterrupted, UpdateFinishedTrialError
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
     from ahpo.history.view import View
+    from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("finish_rest", "is_pruned", "pruned_outcome", "run_trial", "run_trials")
-
-
-def is_pruned(error: BaseException) -> bool:
-    """Tell whether an exception prunes its trial: ours does, and Optuna's where it is loaded."""
-    if isinstance(error, TrialPruned):
-        return True
-    if isinstance(error, BaseExceptionGroup):  # raised inside a task group of the objective
-        return all(map(is_pruned, error.exceptions))
-    optuna = sys.modules.get("optuna")
-    return optuna is not None and isinstance(error, getattr(optuna, "TrialPruned", ()))
-
-
-def pruned_outcome(trial: LiveTrial) -> Outcome:
-    """Return the end of a pruned trial, whose value is the one reported last."""
-    reports = trial.reports
-    last = reports[max(reports)] if reports else None
-    return judge_tell(None, TrialState.PRUNED, 1, last)
+__all__ = ("finish_rest", "is_pruned", "pay", "pruned_outcome", "run_trial", "run_trials")
 
 
 def _forget_cancellation() -> None:
@@ -52,26 +40,28 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
         return pruned_outcome(trial)
     if isinstance(error, TrialTimedOut):
         reason = f"trial_timeout: the trial took longer than {run.trial_timeout} s"
+    elif isinstance(error, TrialLost):
+        reason = LOST
     elif isinstance(error, TrialInterrupted) or is_cancelled(error):
         reason = run.ended_by
     elif isinstance(error, KeyboardInterrupt | SystemExit) and run.gate is not None:
-        reason = run.gate.ended_by or repr(error)
+        reason = run.gate.ended_by or safe_repr(error)
     else:
-        reason = repr(error)
+        reason = safe_repr(error)
     return Outcome(TrialState.FAIL, None, reason)
 
 
 async def run_trials(run: Run) -> None:
     """Run trials, one after the other, until the budget is used up."""
     while (ticket := run.take()) is not None:
-        await run_trial(run, ticket.carried)
+        await run_trial(run, ticket.begun)
         if run.gate is not None:
             run.gate.check()
 
 
 async def finish_rest(run: Run) -> None:
     """Fail the trials that the run has left: none, unless a write failed or nobody took them up."""
-    reason = run.ended_by if run.error is None else repr(run.error)
+    reason = run.ended_by if run.error is None else safe_repr(run.error)
     for number in tuple(run.unfinished):
         try:
             ended = run.session.end(number, Outcome(TrialState.FAIL, None, reason))
@@ -84,17 +74,19 @@ async def finish_rest(run: Run) -> None:
         run.unfinished.discard(number)
 
 
-async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
+async def run_trial(run: Run, begun: tuple[int, View] | None = None) -> None:
     """Run one trial to its end.
 
     Whatever happens, the trial is finished when this returns or raises.
 
-    :param carried: a trial that has been asked for already
+    :param begun: a trial that has been asked for already
     """
     session = run.session
-    number, view = await session.ask(run.place) if carried is None else carried
+    number, view = await session.ask(run.place) if begun is None else begun
     run.unfinished.add(number)
     trial = run.caller.trial(session, number, view)
+    if session.store.waits:
+        session.begin(trial)
     error: BaseException | None = None
     returned: Any = None
     cancelled: BaseException | None = None
@@ -105,9 +97,13 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
         run.carried.append((number, view))
         raise
     except Exception as raised:
-        error = raised
-        outcome = _outcome_of(raised, trial, run)
+        if run.is_closing():
+            raise
+        error = uncarried(raised)
+        outcome = _outcome_of(error, trial, run)
     except BaseException as raised:
+        if run.is_closing():
+            raise
         if run.is_ending or not is_cancelled(raised):
             await _finish_and_leave(run, trial, raised)
             raise
@@ -116,29 +112,41 @@ async def run_trial(run: Run, carried: tuple[int, View] | None = None) -> None:
         cancelled = raised
         error = RuntimeError(f"The objective of trial {number} was cancelled from within.")
         error.__cause__ = raised
-        outcome = Outcome(TrialState.FAIL, None, f"cancelled from within: {raised!r}")
+        outcome = Outcome(TrialState.FAIL, None, f"cancelled from within: {safe_repr(raised)}")
     await _finish(run, trial, outcome, error, returned)
     if outcome.state is TrialState.FAIL and error is not None:
         # Whoever catches CancelledError means the one behind our RuntimeError.
-        if not isinstance(cancelled or error, (TrialTimedOut, *run.catch)):
-            raise error
+        if not isinstance(cancelled or error, (TrialTimedOut, TrialLost, *run.catch)):
+            raise carried(error)
     await _after(run, trial)
 
 
 async def _finish(
     run: Run, trial: LiveTrial, outcome: Outcome, error: BaseException | None, returned: Any
 ) -> None:
-    session = run.session
+    history = run.session.store.history
     try:
-        await run.place.final(session.finish(trial.number, trial.view, outcome))
+        await run.place.final(run.session.finish(trial.number, trial.view, outcome))
     except UpdateFinishedTrialError:
         # Ended from elsewhere: by `tell`, or by whoever found its lease expired.
         run.unfinished.discard(trial.number)
         say_late(trial.number, outcome)
         return
+    except BaseException:
+        # The sampler raised, say: the end is recorded all the same.
+        if history.state(trial.number).is_finished():
+            _say_end(run, trial, outcome, error, returned)
+        raise
+    _say_end(run, trial, outcome, error, returned)
+
+
+def _say_end(
+    run: Run, trial: LiveTrial, outcome: Outcome, error: BaseException | None, returned: Any
+) -> None:
     run.unfinished.discard(trial.number)
-    shown = None if isinstance(error, TrialTimedOut) else error
-    say_finished(session.store.history, trial, outcome, shown, returned)
+    # That a trial timed out is said; what it made of that has a traceback to show.
+    shown = error.__cause__ if isinstance(error, TrialTimedOut) else error
+    say_finished(run.session.store.history, trial, outcome, shown, returned)
 
 
 async def _finish_and_leave(run: Run, trial: LiveTrial, error: BaseException) -> None:
@@ -149,15 +157,28 @@ async def _finish_and_leave(run: Run, trial: LiveTrial, error: BaseException) ->
 
 
 async def _after(run: Run, trial: LiveTrial) -> None:
-    session = run.session
     await run.caller.settle(trial)
     if run.notify:
-        frozen = session.store.history.frozen(trial.number)
-        for notify in run.notify:
-            await notify(frozen)
-    if session.exhausted():
+        await _notify(run, run.session.store.history.frozen(trial.number))
+    _look_round(run)
+
+
+async def pay(run: Run, owed: Owed) -> None:
+    """Await what a callback returned in place, and go on after it."""
+    await in_own_context(owed.awaitable, owed.frozen.number)
+    await _notify(run, owed.frozen, owed.n_notified)
+    _look_round(run)
+
+
+async def _notify(run: Run, frozen: FrozenTrial, first: int = 0) -> None:
+    for notify in run.notify[first:]:
+        await notify(frozen)
+
+
+def _look_round(run: Run) -> None:
+    if run.session.exhausted():
         run.budget.stop()
     if run.gc_after_trial:
         gc.collect()
     if run.progress is not None:
-        run.progress.update(session.store.history, run.elapsed())
+        run.progress.update(run.session.store.history, run.elapsed())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ahpo.engine.host import running_task
 from ahpo.engine.lines import say_dropped
 from ahpo.engine.on_loop import optimize_on_loop
 from ahpo.engine.options import Options
@@ -27,18 +28,25 @@ class _Feed:
 
     async def fill(self, session: Session, options: Options) -> None:
         """Run the study to its end."""
+        own = asyncio.current_task()
         try:
             await optimize_on_loop(session, options, notify=(self._put,))
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:
-            if self.left:
-                say_dropped(error)
-            if self.left and not isinstance(error, Exception):
-                raise
-            self.error = error
-        finally:
-            self.queue.put_nowait(None)
+            if running_task() is not own:
+                raise  # the loop was closed: there is nobody left to tell
+            self._end(error)
+        else:
+            self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        self.queue.put_nowait(None)
+        if isinstance(error, asyncio.CancelledError):
+            raise error
+        if error is not None and self.left:
+            say_dropped(error)
+            if not isinstance(error, Exception):
+                raise error
+        self.error = error
 
     async def _put(self, frozen: FrozenTrial) -> None:
         self.queue.put_nowait(frozen)
@@ -80,8 +88,11 @@ class TrialStream:
             return frozen
         self._ended = True
         await self._task
-        if self._feed.error is not None:
-            raise self._feed.error
+        error = self._feed.error
+        if isinstance(error, StopAsyncIteration):  # which would look like the end of the stream
+            raise RuntimeError("The study ended with StopAsyncIteration.") from error
+        if error is not None:
+            raise error
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

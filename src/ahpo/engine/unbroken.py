@@ -13,14 +13,14 @@ __all__ = ("outlast", "unbroken")
 T = TypeVar("T")
 
 
-async def outlast(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
-    """Return when the task has ended: the last cancellation of the caller until then, if any."""
+async def outlast(*tasks: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+    """Return when the tasks have ended: the last cancellation of the caller until then, if any."""
     cancelled = None
     # The scope keeps anyio from cancelling over and over, which no task could wait through.
     with anyio.CancelScope(shield=True):
-        while not task.done():
+        while not all(task.done() for task in tasks):
             try:
-                await asyncio.wait((task,))
+                await asyncio.wait(tasks)
             except asyncio.CancelledError as error:
                 cancelled = error
     return cancelled

@@ -40,9 +40,10 @@ def new_run(
     )
 
 
-# The sessions whose objective or callback we are in. Several threads and tasks may each optimize a
-# study at the same time; what one of them calls, in threads and tasks of its own too, may not.
-_within: ContextVar[tuple[Session, ...]] = ContextVar("ahpo_optimizing", default=())
+# The runs whose objective or callback we are in. Several threads and tasks may each optimize a
+# study at the same time; what one of them calls, in threads and tasks of its own too, may not,
+# until the run has ended.
+_within: ContextVar[tuple[Run, ...]] = ContextVar("ahpo_optimizing", default=())
 
 
 class Underway:
@@ -51,20 +52,25 @@ class Underway:
     def __init__(self, run: Run, options: Options) -> None:
         self._run = run
         self._options = options
-        self._token: Token[tuple[Session, ...]] | None = None
+        self._token: Token[tuple[Run, ...]] | None = None
 
     def __enter__(self) -> None:
-        session, outer = self._run.session, _within.get()
-        if session in outer:
+        run, outer = self._run, _within.get()
+        if any(other.session is run.session and other in run.session.runs for other in outer):
             raise RuntimeError("Nested invocation of `Study.optimize` method isn't allowed.")
-        if self._options.show_progress_bar:
-            self._run.progress = Progress(self._options.n_trials, self._options.timeout)
-        self._token = _within.set((*outer, session))
-        session.runs.add(self._run)
+        if self._options.show_progress_bar and run.progress is None:
+            run.progress = Progress(self._options.n_trials, self._options.timeout)
+        self._token = _within.set((*outer, run))
+        run.session.runs.add(run)
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        run = self._run
+        if kind is GeneratorExit and run.host is not None:
+            run.host.leave()
+        if run.progress is not None and not run.is_handed_over():
+            run.progress.close()
+        if run.is_lost():
+            return  # whoever uses the study next will find it, and its trials
+        run.session.runs.discard(run)
         assert self._token is not None
         _within.reset(self._token)
-        self._run.session.runs.discard(self._run)
-        if self._run.progress is not None:
-            self._run.progress.close()

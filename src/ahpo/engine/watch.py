@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 import types
 import warnings
@@ -46,16 +47,16 @@ class Watch:
 
 @types.coroutine
 def watched(
-    objective: Coroutine[Any, Any, Any], number: int, watch: Watch
+    objective: Coroutine[Any, Any, Any], number: int, watch: Watch, context: contextvars.Context
 ) -> Generator[Any, Any, Any]:
-    """Run a coroutine as `await` would, and measure each of its steps."""
-    timer, limit = watch.timer, watch.limit
+    """Run a coroutine as `await` would, in a context, and measure each of its steps."""
+    run, timer, limit = context.run, watch.timer, watch.limit
     resume: Callable[[Any], Any] = objective.send
     sent: Any = None
     while True:
         start = timer()
         try:
-            waits_for = resume(sent)
+            waits_for = run(resume, sent)
         except StopIteration as end:
             return end.value
         finally:
@@ -64,9 +65,11 @@ def watched(
                 watch.slow(number, seconds)
         try:
             sent = yield waits_for
-        except GeneratorExit:
-            objective.close()
-            raise
+        except GeneratorExit as closing:
+            try:
+                run(objective.close)
+            finally:
+                raise closing  # whatever it makes of that: nobody will go on with it
         except BaseException as error:
             resume, sent = objective.throw, error
         else:

@@ -12,7 +12,6 @@ from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link
 from ahpo.storages.leases import LEASES, Leases
 from ahpo.storages.patience import PATIENCE, Patience, patiently
-from ahpo.storages.pending import Pending
 from ahpo.storages.protocol import Storage, StudyStore
 from ahpo.storages.replica import ReplicaStore
 from ahpo.storages.thread import StorageThread, storage_thread
@@ -118,10 +117,18 @@ class ReplicatedStorage(Storage):
         """Return another link to a study, for a store whose link was closed."""
         return await self._here().open_study(study_name)
 
-    def _run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> Pending[T]:
-        return storage_thread().run(
+    async def _run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
+        pending = storage_thread().run(
             lambda: patiently(lambda repeated: work(self._here()), self.patience)
         )
+        try:
+            return await pending
+        except GeneratorExit:
+            raise
+        except BaseException:
+            if not pending.done:  # when the caller learns of it, it has been done
+                await pending.outlast()
+            raise
 
 
 def _farewell(

@@ -1,0 +1,228 @@
+"""A journal in a file, which any number of processes may share, on NFS too."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
+from typing import Any
+
+from ahpo.exceptions import StorageInternalError
+from ahpo.logging import get_logger
+from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, Transaction
+from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
+from ahpo.storages.journal.records import dumps
+
+__all__ = ("JournalFileBackend", "JournalFileStorage")
+
+_CHUNK = 1 << 19
+# More than this is read before the lock is taken, so that others need not wait for it.
+_MUCH = 1 << 20
+
+_LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+_logger = get_logger(__name__)
+
+
+class JournalFileBackend(BaseJournalBackend):
+    """Keep a journal in a file.
+
+    :param file_path: the file, which is made if there is none
+    :param lock_obj: what keeps the processes apart that append, by default a
+        `JournalFileSymlinkLock`; where symbolic links need a privilege, as on Windows, a
+        `JournalFileOpenLock`
+    """
+
+    def __init__(self, file_path: str, lock_obj: BaseJournalFileLock | None = None) -> None:
+        self._path = os.path.abspath(os.fspath(file_path))
+        self._lock = JournalFileSymlinkLock(self._path) if lock_obj is None else lock_obj
+        if not os.path.exists(self._path):
+            open(self._path, "ab").close()
+        self._known = (0, 0)  # a log's number and where it begins
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        number, cursor = self._known
+        if number > log_number_from:
+            number, cursor = 0, 0
+        with _opened(self._path, os.O_RDONLY) as file:
+            for text, end in _texts(file, cursor):
+                lines = text.split("\n")[:-1]
+                for line in lines[max(log_number_from - number, 0) :]:
+                    yield json.loads(line)
+                number, cursor = number + len(lines), end
+                self._known = (number, cursor)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with self._locked(), _opened(self._path, os.O_RDWR) as file:
+            _cut_torn_end(file, _end_of_lines(file))
+            _append(file, [dumps(log) for log in logs], durable=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._lock.acquire()
+        try:
+            yield
+        finally:
+            try:
+                self._lock.release()
+            except RuntimeError as error:
+                _logger.warning(f"The lock of the journal {self._path} was lost: {error}")
+
+    def _place(self) -> Place:
+        return FilePlace(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._path!r}, {self._lock!r})"
+
+
+class JournalFileStorage(JournalFileBackend):
+    """Keep a journal in a file: deprecated, use `JournalFileBackend`.
+
+    :param file_path: the file
+    :param lock_obj: what keeps the processes apart that append
+    """
+
+    def __init__(self, file_path: str, lock_obj: BaseJournalFileLock | None = None) -> None:
+        warnings.warn(
+            "JournalFileStorage is deprecated: use JournalFileBackend.", FutureWarning, stacklevel=2
+        )
+        super().__init__(file_path, lock_obj)
+
+
+class FilePlace(ThreadPlace):
+    """Run transactions on a file; those that append, under the file's lock."""
+
+    def __init__(self, backend: JournalFileBackend) -> None:
+        self._backend = backend
+        # Threads of this process queue here, where the next one need not poll.
+        self._lock = threading.Lock()
+        self._unsynced = False
+
+    def carry_out(self, transaction: Transaction) -> None:
+        path = self._backend._path
+        try:
+            if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
+                with _opened(path, os.O_RDONLY) as file:
+                    _read(file, transaction)
+            if transaction.may_write:
+                with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
+                    self._change(file, transaction)
+        except _LASTING as error:
+            message = f"The journal {path} can not be used: {error}"
+            raise StorageInternalError(message) from error
+        except OSError as error:
+            raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+
+    def _change(self, file: FileIO, transaction: Transaction) -> None:
+        _cut_torn_end(file, _read(file, transaction, locked=True))
+        while lines := transaction.plan():
+            text = "\n".join(lines) + "\n"
+            self._unsynced = True
+            if _append(file, lines, transaction.durable) == transaction.cursor:
+                transaction.absorb(text, transaction.cursor + len(text.encode()))
+            else:
+                # Somebody has taken the lock away, and appended.
+                _read(file, transaction, locked=True)
+            self._unsynced = self._unsynced and not transaction.durable
+        if self._unsynced and transaction.durable:
+            os.fsync(file.fileno())
+            self._unsynced = False
+
+
+def _size(path: str) -> int:
+    return os.stat(path).st_size
+
+
+@contextmanager
+def _opened(path: str, mode: int) -> Iterator[FileIO]:
+    # Anew each time: on NFS it is opening that makes what others wrote visible, and closing that
+    # makes one's own visible to them. Unbuffered, so that what is written is one system call.
+    descriptor = os.open(path, mode | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    with FileIO(descriptor, "rb" if mode == os.O_RDONLY else "rb+") as file:
+        yield file
+
+
+def _texts(file: FileIO, cursor: int, locked: bool = False) -> Iterator[tuple[str, int]]:
+    """Yield whole lines from ``cursor`` on in large pieces, each with where it ends.
+
+    What is not whole at the end (somebody is writing it, or has died meanwhile) is left out.
+    """
+    size = _CHUNK
+    while True:
+        file.seek(cursor)
+        data = file.read(size)
+        at_end = len(data) < size
+        if not locked and (hole := data.find(b"\0")) >= 0:
+            # On NFS, who reads while others write may see zeros for what is not there yet.
+            data, at_end = data[:hole], True
+        end = data.rfind(b"\n") + 1
+        if at_end and end and not _is_object(data[data.rfind(b"\n", 0, end - 1) + 1 : end]):
+            end = data.rfind(b"\n", 0, end - 1) + 1
+        if end:
+            cursor += end
+            yield data[:end].decode(errors="surrogateescape"), cursor
+        elif not at_end:
+            size *= 2
+        if at_end:
+            return
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
+    """Let a transaction read what is new; return where the whole lines end."""
+    size = os.fstat(file.fileno()).st_size
+    if size < transaction.cursor:
+        raise StorageInternalError(
+            f"The journal has become shorter: {transaction.cursor} bytes had been read of it, and "
+            f"there are {size}."
+        )
+    if size > transaction.cursor:
+        for text, end in _texts(file, transaction.cursor, locked):
+            transaction.absorb(text, end)
+    return transaction.cursor
+
+
+def _end_of_lines(file: FileIO) -> int:
+    """Return where the whole lines of a file end, looking from its end."""
+    size = os.fstat(file.fileno()).st_size
+    span = 1 << 16
+    while True:
+        start = max(size - span, 0)
+        file.seek(start)
+        data = file.read(size - start)
+        end = data.rfind(b"\n") + 1
+        if start == 0 and not end:
+            return 0
+        before = data.rfind(b"\n", 0, max(end - 1, 0))
+        if end and (before >= 0 or start == 0):
+            return start + (end if _is_object(data[before + 1 : end]) else before + 1)
+        span *= 2
+
+
+def _cut_torn_end(file: FileIO, end: int) -> None:
+    """Cut what a writer has left that died while it wrote: no reader has taken it for a line."""
+    # What is appended to it would make one line with it, which nobody could read.
+    if os.fstat(file.fileno()).st_size > end:
+        file.truncate(end)
+
+
+def _append(file: FileIO, lines: Iterable[str], durable: bool) -> int:
+    """Append lines in one piece, and return where they begin."""
+    data = ("\n".join(lines) + "\n").encode()
+    written = 0
+    while written < len(data):
+        written += file.write(data[written:] if written else data)
+    if durable:
+        os.fsync(file.fileno())
+    return file.tell() - len(data)
