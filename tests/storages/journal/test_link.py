@@ -466,6 +466,41 @@ async def test_trial_that_ends_in_the_same_request_is_not_reaped(journal: Journa
     assert answers == [None, []]
 
 
+async def test_leases_outlast_what_makes_a_link_read_everything_again(journal: Journal) -> None:
+    one, two = await created(journal), await opened(journal)
+    await one.start(lease=True)
+    await one.create(PLAIN)
+    await two.refresh()
+    journal.clock.now += 31.0
+    await two.link.exchange(Request((), NOTHING_SEEN))
+    assert await two.one(Reap(30.0, END, "r")) == [0]
+
+
+async def test_only_what_is_asked_for_is_told_again(journal: Journal) -> None:
+    store = await created(journal)
+    await store.create(*[PLAIN] * 5)
+    await store.refresh()
+    request = store.request(store.write(UserAttrSet(3, "k", 1)))
+    for again in (request, request._replace(repeated=True), request):
+        response = await store.link.exchange(again)
+        assert [trial.number for trial in response.trials] == [3]
+        assert isinstance(response.answers[0], UpdateFinishedTrialError)
+
+
+async def test_request_is_answered_again_when_everything_had_to_be_read_again(
+    journal: Journal,
+) -> None:
+    store = await created(journal)
+    await store.create(PLAIN)
+    await store.refresh()
+    request = store.request(store.write(UserAttrSet(0, "k", 1)), Start(NOW, False))
+    for again in (request, request._replace(repeated=True)):
+        response = await store.link.exchange(again)
+        assert response.answers[1] == 1
+    store.learn(request, response)
+    assert await store.start() == 2
+
+
 # -- requests sent again --------------------------------------------------------------------
 
 
