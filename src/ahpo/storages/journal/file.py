@@ -74,7 +74,7 @@ class JournalFileBackend(BaseJournalBackend):
                 _logger.warning(f"The lock of the journal {self._path} was lost: {error}")
 
     def _place(self) -> Place:
-        return FilePlace(self)
+        return super()._place() if self._is_changed(JournalFileBackend) else FilePlace(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r}, {self._lock!r})"

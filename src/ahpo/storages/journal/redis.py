@@ -125,7 +125,7 @@ class JournalRedisBackend(BaseJournalBackend):
             client.eval(_APPEND, 0, self._prefix, "", *lines)
 
     def _place(self) -> Place:
-        return RedisPlace(self)
+        return super()._place() if self._is_changed(JournalRedisBackend) else RedisPlace(self)
 
     def __repr__(self) -> str:
         # Without the URL, in which there may be a password.
