@@ -148,6 +148,26 @@ async def test_garbage_among_good_lines_is_not_cut(path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_journal_that_was_repaired_can_be_used_again(path: Path) -> None:
+    reading = backend(path)
+    store = TellingStore(await reading.create_study("study", MINIMIZE))
+    await store.create(PLAIN, WAITING)
+    late = TellingStore(await reading.open_study("study"))
+    good = content(path)
+    await store.create(PLAIN)
+    added = content(path)[len(good) :]
+    overwrite(path, good + added + b"{\n" + added)
+    for attempt in (reading.study_names, late.refresh):
+        with pytest.raises(StorageInternalError, match="none of a journal"):
+            await attempt()
+    overwrite(path, good + added)
+    assert await reading.study_names() == ["study"]
+    assert len(await late.refresh()) == 3
+    assert await late.start() == 1
+    assert told(await late.refresh()) == told(await (await opened(path)).refresh())
+
+
+@pytest.mark.asyncio
 async def test_journal_that_has_become_shorter_is_an_error(path: Path) -> None:
     store = await created(path)
     await store.start()
