@@ -22,7 +22,6 @@ from ahpo.history.facts import (
 )
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.exchange import Create, Reap, Request, Seen, Start, Write
-from ahpo.storages.journal import JournalBackend
 from tests.storages.journal.conftest import Journal
 from tests.storages.journal.store import MINIMIZE, NOW, PLAIN, WAITING, TellingStore, told
 
@@ -149,6 +148,13 @@ async def test_trial_that_waits_again_is_started_before_later_ones(journal: Jour
     await store.create(WAITING)
     journal.append({"op_code": 6, "trial_id": 0, "state": 4, "values": None})
     assert await (await opened(journal)).start() == 0
+
+
+async def test_trial_that_ends_while_it_waits_is_not_started(journal: Journal) -> None:
+    store = await created(journal)
+    await store.create(WAITING, WAITING)
+    assert await store.exchange(store.write(finished(0)), Start(NOW, False)) == [None, 1]
+    await assert_as_others_see(journal, store)
 
 
 async def test_everything_that_is_written_can_be_read(journal: Journal) -> None:
@@ -311,10 +317,13 @@ async def test_distribution_that_does_not_fit_is_refused(journal: Journal) -> No
     await one.start()
     await two.start()
     await one.exchange(one.write(ParamSet(0, "x", 0.5, UNIT)))
-    answers = await two.exchange(
+    request = two.request(
         two.write(ParamSet(1, "x", 1.0, IntDistribution(0, 1))),
         two.write(ParamSet(1, "y", 0.5, UNIT)),
     )
+    response = await two.link.exchange(request)
+    assert [trial.number for trial in response.trials] == [0, 1]
+    answers = two.learn(request, response)
     assert isinstance(answers[0], ValueError)
     assert "'x'" in str(answers[0])
     assert answers[1] is None
@@ -466,6 +475,41 @@ async def test_trial_that_ends_in_the_same_request_is_not_reaped(journal: Journa
     assert answers == [None, []]
 
 
+async def test_leases_outlast_what_makes_a_link_read_everything_again(journal: Journal) -> None:
+    one, two = await created(journal), await opened(journal)
+    await one.start(lease=True)
+    await one.create(PLAIN)
+    await two.refresh()
+    journal.clock.now += 31.0
+    await two.link.exchange(Request((), NOTHING_SEEN))
+    assert await two.one(Reap(30.0, END, "r")) == [0]
+
+
+async def test_only_what_is_asked_for_is_told_again(journal: Journal) -> None:
+    store = await created(journal)
+    await store.create(*[PLAIN] * 5)
+    await store.refresh()
+    request = store.request(store.write(UserAttrSet(3, "k", 1)))
+    for again in (request, request._replace(repeated=True), request):
+        response = await store.link.exchange(again)
+        assert [trial.number for trial in response.trials] == [3]
+        assert isinstance(response.answers[0], UpdateFinishedTrialError)
+
+
+async def test_request_is_answered_again_when_everything_had_to_be_read_again(
+    journal: Journal,
+) -> None:
+    store = await created(journal)
+    await store.create(PLAIN)
+    await store.refresh()
+    request = store.request(store.write(UserAttrSet(0, "k", 1)), Start(NOW, False))
+    for again in (request, request._replace(repeated=True)):
+        response = await store.link.exchange(again)
+        assert response.answers[1] == 1
+    store.learn(request, response)
+    assert await store.start() == 2
+
+
 # -- requests sent again --------------------------------------------------------------------
 
 
@@ -486,9 +530,10 @@ async def test_request_whose_response_went_astray_is_answered_again(journal: Jou
         beat=[1],
     )
     first = await store.link.exchange(request)
-    lines = journal.lines()
+    lines, replay = journal.lines(), store.link._replay  # type: ignore[attr-defined]
     again = await store.link.exchange(request._replace(repeated=True))
     assert journal.lines() == lines
+    assert store.link._replay is replay  # type: ignore[attr-defined]
     assert list(map(repr, again.answers)) == list(map(repr, first.answers))
     assert {trial.number for trial in first.trials} <= {trial.number for trial in again.trials}
     assert repr(store.learn(request, again)) == repr(
@@ -604,19 +649,3 @@ async def test_lines_are_in_the_form_that_optuna_writes(journal: Journal) -> Non
         "values": [1.0],
         "datetime_complete": "2023-11-14T22:13:21.000000+00:00",
     }
-
-
-async def test_backend_of_a_user_that_forgets_is_an_error(journal: Journal) -> None:
-    class Forgetful(type(journal.log_storage())):  # type: ignore[misc]
-        def _place(self):
-            from ahpo.storages.journal.base import AnyPlace
-
-            return AnyPlace(self)
-
-        def append_logs(self, logs):
-            pass
-
-    forgetful = Forgetful.__new__(Forgetful)
-    forgetful.__dict__.update(vars(journal.log_storage()))
-    with pytest.raises(StorageInternalError, match="does not return what was appended"):
-        await JournalBackend(forgetful).create_study("study", MINIMIZE)

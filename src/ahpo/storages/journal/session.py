@@ -87,7 +87,6 @@ class Session:
             return False
         self.answers += [_PENDING] * (len(request.ops) - len(earlier))
         self.request = request
-        self._again = None
         return True
 
     # -- reading ----------------------------------------------------------------------------
