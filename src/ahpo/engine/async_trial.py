@@ -62,4 +62,6 @@ class AsyncTrial(LiveTrial):
     async def _checkpoint(self) -> bool:
         self._check_going()
         await asyncio.sleep(0)
-        return await self._session.checkpoint(self.number)
+        prune = await self._session.checkpoint(self.number)
+        self._check_going()  # others may have ended it
+        return prune

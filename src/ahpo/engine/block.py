@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ahpo.engine.async_trial import AsyncTrial
+from ahpo.engine.ended_elsewhere import LOST, is_lost
 from ahpo.engine.lines import say_finished
 from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.outcome import Outcome, judge_tell
 from ahpo.engine.runner import is_pruned, pruned_outcome
 from ahpo.engine.signals import terminate_block
+from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
@@ -82,6 +85,10 @@ class TrialBlock:
             await guard.enter_async_context(terminate_block(self))
             self._trial = BlockTrial(session, *await session.ask(place_of(session)))
             self._guard = guard.pop_all()
+        if session.store.waits:
+            loop = asyncio.get_running_loop()
+            self._trial.on_interrupt = partial(loop.call_soon_threadsafe, self.end, LOST)
+            session.begin(self._trial)
         return self._trial
 
     async def __aexit__(
@@ -96,6 +103,16 @@ class TrialBlock:
     async def _leave(self, error: BaseException | None) -> bool:
         trial, session = self._trial, self._session
         assert trial is not None
+        trial.on_interrupt = None
+        self._task = None  # what comes later is too late
+        if is_lost(trial) and self.ended_by == LOST:
+            current = asyncio.current_task()
+            others = current is not None and current.uncancel()
+            if others and isinstance(error, asyncio.CancelledError):
+                return False
+            raise UpdateFinishedTrialError(
+                f"Trial {trial.number} was finished from elsewhere while its block was running."
+            ) from error
         pruned = error is not None and is_pruned(error)
         outcome = self._outcome(trial, error)
         forgotten = error is None and trial.outcome is None

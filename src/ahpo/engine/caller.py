@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ahpo.engine.carried import CarriedStop
+from ahpo.engine.ended_elsewhere import TrialLost, is_lost
 from ahpo.engine.gate import Gate
 from ahpo.engine.pruned import is_pruned
 from ahpo.engine.trial import Trial
@@ -60,6 +61,7 @@ class Caller(Protocol):
 
         :raises TrialTimedOut: if it takes longer than ``timeout`` seconds, whatever it makes of
             that, but for pruning the trial
+        :raises TrialLost: if it ends with an error after somebody else has finished the trial
         :raises ReturnedAwaitable: if it turns out to be async
         """
         ...
@@ -105,6 +107,8 @@ class InlineCaller:
             self._gate.open()
             returned = self.objective(trial)
         except (Exception, TrialInterrupted) as error:
+            if is_lost(trial):
+                raise TrialLost from error
             if timeout is not None and trial.is_over() and not is_pruned(error):
                 raise TrialTimedOut from error
             if isinstance(error, StopIteration):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +46,20 @@ class LiveTrial(BaseTrial):
         self._arrays = session.array_sampler
         self._interrupt: str | None = None
         self._deadline: float | None = None
+        self.on_interrupt: Callable[[], object] | None = None
 
     # -- being ended from outside -----------------------------------------------------------
 
     def interrupt(self, reason: str) -> None:
         """Make the next call on the trial raise `TrialInterrupted`, in whatever thread."""
         self._interrupt = reason
+        if (tell := self.on_interrupt) is not None:
+            tell()
+
+    @property
+    def interrupted_by(self) -> str | None:
+        """Return why the trial was interrupted, or None if it was not."""
+        return self._interrupt
 
     def limit_time(self, seconds: float) -> None:
         """Interrupt the trial at its first call after that many seconds."""

@@ -16,7 +16,9 @@ import anyio
 
 from ahpo.engine.async_trial import AsyncTrial
 from ahpo.engine.caller import TrialTimedOut, not_awaitable
+from ahpo.engine.cancels_when_lost import CancelsWhenLost
 from ahpo.engine.carried import CarriedStop
+from ahpo.engine.ended_elsewhere import TrialLost, is_lost
 from ahpo.engine.in_thread import in_thread
 from ahpo.engine.own_context import as_coroutine
 from ahpo.engine.pruned import is_pruned
@@ -70,6 +72,8 @@ class ThreadCaller:
             async with limit:
                 return await in_thread(work, self._limiter, abandon_on_cancel=True)
         except BaseException as error:
+            if is_lost(trial) and not isinstance(error, asyncio.CancelledError):
+                raise TrialLost from error
             timed_out = isinstance(error, TimeoutError) and limit.expired()
             trial.interrupt("trial_timeout" if timed_out else "cancelled")
             if not started:
@@ -92,13 +96,21 @@ class CoroutineCaller:
     def __init__(self, objective: Callable[[Any], Any], watch: Watch) -> None:
         self.objective = objective
         self._watch = watch
+        self._may_be_lost = False
 
     def trial(self, session: Session, number: int, view: View) -> LiveTrial:
         """Return the asynchronous face of the trial."""
+        self._may_be_lost = session.store.waits
         return AsyncTrial(session, number, view)
 
     async def call(self, trial: LiveTrial, timeout: float | None) -> Any:
         """Return what the objective returns."""
+        if not self._may_be_lost:
+            return await self._call(trial, timeout)
+        with CancelsWhenLost(trial):
+            return await self._call(trial, timeout)
+
+    async def _call(self, trial: LiveTrial, timeout: float | None) -> Any:
         context = contextvars.copy_context()  # what the objective sets is its own
         try:
             made = context.run(self.objective, trial)

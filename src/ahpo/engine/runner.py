@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ahpo.engine.caller import ReturnedAwaitable, TrialTimedOut
 from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.carried import carried, uncarried
+from ahpo.engine.ended_elsewhere import LOST, TrialLost
 from ahpo.engine.lines import say_finished, say_late
 from ahpo.engine.outcome import Outcome, judge_return
 from ahpo.engine.own_context import in_own_context
@@ -39,6 +40,8 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
         return pruned_outcome(trial)
     if isinstance(error, TrialTimedOut):
         reason = f"trial_timeout: the trial took longer than {run.trial_timeout} s"
+    elif isinstance(error, TrialLost):
+        reason = LOST
     elif isinstance(error, TrialInterrupted) or is_cancelled(error):
         reason = run.ended_by
     elif isinstance(error, KeyboardInterrupt | SystemExit) and run.gate is not None:
@@ -82,6 +85,8 @@ async def run_trial(run: Run, begun: tuple[int, View] | None = None) -> None:
     number, view = await session.ask(run.place) if begun is None else begun
     run.unfinished.add(number)
     trial = run.caller.trial(session, number, view)
+    if session.store.waits:
+        session.begin(trial)
     error: BaseException | None = None
     returned: Any = None
     cancelled: BaseException | None = None
@@ -111,7 +116,7 @@ async def run_trial(run: Run, begun: tuple[int, View] | None = None) -> None:
     await _finish(run, trial, outcome, error, returned)
     if outcome.state is TrialState.FAIL and error is not None:
         # Whoever catches CancelledError means the one behind our RuntimeError.
-        if not isinstance(cancelled or error, (TrialTimedOut, *run.catch)):
+        if not isinstance(cancelled or error, (TrialTimedOut, TrialLost, *run.catch)):
             raise carried(error)
     await _after(run, trial)
 

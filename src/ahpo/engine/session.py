@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.clock import Clock, SystemClock
+from ahpo.engine.ended_elsewhere import LOST
 from ahpo.engine.faces import face
 from ahpo.engine.lines import say_stale
 from ahpo.engine.outcome import Outcome
@@ -33,10 +34,7 @@ if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("LOST", "CurrentRun", "Session")
-
-# Why a trial is ended that somebody else has finished.
-LOST = "finished from elsewhere"
+__all__ = ("CurrentRun", "Session")
 
 
 class CurrentRun(Protocol):
@@ -110,6 +108,12 @@ class Session:
         self.store.watch(self)
 
     # -- what others do, on a thread of the storages ----------------------------------------
+
+    def begin(self, trial: LiveTrial) -> None:
+        """Have a trial told when somebody else finishes it."""
+        self.live[trial.number] = trial
+        if self.store.history.state(trial.number).is_finished():
+            trial.interrupt(LOST)
 
     def lost(self, numbers: Sequence[int]) -> None:
         """Tell trials that somebody else has finished them."""
@@ -331,6 +335,7 @@ class Session:
 
         :raises UpdateFinishedTrialError: if it has finished already
         """
+        self.live.pop(number, None)
         if outcome.reason is not None:
             self.store.record(SystemAttrSet(number, FAIL_REASON, outcome.reason))
         now = self.clock.now()

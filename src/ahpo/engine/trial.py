@@ -28,4 +28,6 @@ class Trial(LiveTrial):
         self._check_single_objective("should_prune")
         if not self._session.store.waits:
             return self._session.decide(self._number)  # there is nobody to tell or to learn from
-        return drive(self._session.checkpoint(self._number))
+        prune = drive(self._session.checkpoint(self._number))
+        self._check_going()  # others may have ended it
+        return prune
