@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 import ahpo
+from ahpo.engine.drive import drive
 from tests.faults.program import Program
 from tests.interop import told
 from tests.interop.conftest import Place
@@ -82,3 +83,60 @@ def test_each_trial_is_run_once_by_whichever_worker(place: Place, gate: Path) ->
     expected = told.of_study(fresh)["trials"]
     for study in (reader, again, ours):
         assert told.of_study(study)["trials"] == expected
+
+
+def before_update(storage: Any, interfere: Callable[[], object]) -> None:
+    """Call a function once, before the next state that Optuna writes, and after it has looked."""
+    from sqlalchemy import event
+
+    waiting = [interfere]
+
+    def hook(*args: Any) -> None:
+        if waiting and args[2].startswith("UPDATE trials SET state"):
+            waiting.pop()()
+
+    event.listen(storage.engine, "before_cursor_execute", hook)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Place]:
+    place = Place("sqlite", f"sqlite:///{tmp_path}/study.db")
+    yield place
+    place.close()
+
+
+@pytest.mark.parametrize("made_by", ["ahpo", "optuna"])
+def test_trial_that_we_start_while_optuna_looks_is_ours(sqlite: Place, made_by: str) -> None:
+    if made_by == "optuna":
+        sqlite.theirs()
+    ours = ahpo.create_study(storage=sqlite.ours(), study_name="study")
+    storage = sqlite.theirs()
+    theirs = optuna.load_study(study_name="study", storage=storage)
+    for n in range(2):
+        ours.enqueue_trial({"x": n})
+    before_update(storage, ours.ask)
+    assert theirs.ask().number == 1
+    assert [trial.state.name for trial in ours.trials] == ["RUNNING"] * 2
+
+
+def test_end_that_we_write_while_optuna_looks_stays(sqlite: Place) -> None:
+    ours = ahpo.create_study(storage=sqlite.ours(), study_name="study")
+    storage = sqlite.theirs()
+    theirs = optuna.load_study(study_name="study", storage=storage)
+    asked = theirs.ask()
+    before_update(storage, lambda: ours.tell(asked.number, state=ahpo.trial.TrialState.FAIL))
+    theirs.tell(asked, 1.0)
+    assert [trial.state.name for trial in ours.trials] == ["FAIL"]
+    assert told.of_study(theirs) == told.of_study(ours)
+
+
+def test_database_that_can_not_be_written_is_read(sqlite: Place) -> None:
+    theirs = optuna.create_study(storage=sqlite.theirs(), study_name="study")
+    theirs.tell(theirs.ask(), 1.0)
+    path = sqlite.address.removeprefix("sqlite:///")
+    read_only = ahpo.storages.RDBStorage(f"sqlite:///file:{path}?mode=ro&uri=true")
+    try:
+        study = ahpo.load_study(study_name="study", storage=read_only)
+        assert told.of_study(study) == told.of_study(theirs)
+    finally:
+        drive(read_only.aclose())
