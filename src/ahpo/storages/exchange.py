@@ -157,6 +157,10 @@ class Link(ABC):
         :raises KeyError: if the study has been deleted
         """
 
+    def kept(self, at: int | None) -> int | None:
+        """Return what is left of a time when it has been written and read again."""
+        return at
+
     async def aclose(self) -> None:  # noqa: B027  (most have nothing to release)
         """Release what the link holds open. It may be called again, and does nothing then."""
 

@@ -394,7 +394,8 @@ class ReplicaStore(StudyStore):
             for trials in (self._own, self._running, self._waiting):
                 trials.pop(trial_id, None)
             if not history.state(what.number).is_finished():
-                history.apply(what)
+                assert self._link is not None  # it has just carried this out
+                history.apply(what._replace(at=self._link.kept(what.at)))
         elif isinstance(what, Start):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)

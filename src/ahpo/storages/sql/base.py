@@ -81,3 +81,6 @@ class SQLLink(Link):
         # The response is certain to arrive: no await comes after this.
         self._attrs = done.attrs or attrs
         return done.response
+
+    def kept(self, at: int | None) -> int | None:
+        return self._backend.dialect.kept(at)

@@ -95,6 +95,10 @@ class ServerBackend(SQLBackend):
         """Make the tables that are missing; nobody else of us does so at the same time."""
 
     @abstractmethod
+    def _existing(self) -> Plan[set[str]]:
+        """Return which of the tables are there."""
+
+    @abstractmethod
     def _has_tables(self) -> Plan[bool]:
         """Tell whether all tables are there, and the rows that name the version."""
 
@@ -200,10 +204,14 @@ class ServerBackend(SQLBackend):
     # -- the schema -------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
+        if self._check:
+            await self._bounded(self._check_version)
         if self._create and not await self._bounded(self._has_tables):
             await self._make()
-        if self._check and (self._create or await self._bounded(self._has_tables)):
-            await self._bounded(lambda: check_version(self.dialect, self._parts.shown()))
+
+    def _check_version(self) -> Plan[None]:
+        existing = yield from self._existing()
+        yield from check_version(self.dialect, self._parts.shown(), existing)
 
     async def _make(self) -> None:
         for attempt in range(1, _MAKING_ATTEMPTS + 1):

@@ -30,14 +30,24 @@ _WORDS = SchemaWords(
 )
 # The primary codes of errors that may pass: busy, locked, interrupted, protocol, schema changed.
 _PASSING = frozenset((5, 6, 9, 15, 17))
+_READ_ONLY = 8
 _REASONS = {
-    8: "it is read-only",
+    _READ_ONLY: "it is read-only",
     10: "its disk can not be read or written",
     11: "its file is damaged",
     13: "its disk is full",
     14: "its file can not be opened",
     26: "its file is no database of SQLite",
 }
+# Optuna reads that a trial is waiting, or running, and writes what it makes of that without a look at
+# what others did in between: so on SQLite, where it locks no row, it may start a trial twice, or
+# finish it again. The database refuses that; Optuna takes it for what it is, and goes on.
+_GUARD = "ahpo_one_writer_only"
+_MAKE_GUARD = f"""
+CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
+WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
+BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
+"""
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -111,12 +121,13 @@ class SQLiteBackend(SQLBackend):
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = FULL")
+        if self._check:
+            plan = check_version(self.dialect, f"sqlite:///{self.path}", _tables(connection))
+            _transact(connection, plan, "BEGIN")
         if self._create:
             if not self._is_complete(connection):
                 _transact(connection, self._make_tables(), "BEGIN IMMEDIATE")
-        if self._check and "alembic_version" in _tables(connection):
-            plan = check_version(self.dialect, f"sqlite:///{self.path}")
-            _transact(connection, plan, "BEGIN")
+            self._guard(connection)
 
     def _is_complete(self, connection: sqlite3.Connection) -> bool:
         return _tables(connection) >= TABLES.keys() and all(
@@ -129,6 +140,15 @@ class SQLiteBackend(SQLBackend):
         for sql in create_statements(_WORDS, [row[0] for row in rows]):
             yield Statement(sql, rows=False)
         yield from stamp_version(self.dialect)
+
+    def _guard(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        if (_GUARD,) not in rows.fetchall():
+            try:
+                connection.execute(_MAKE_GUARD)
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode & 0xFF != _READ_ONLY:
+                    raise
 
     def _translated(self, exc: sqlite3.Error) -> Exception:
         code = getattr(exc, "sqlite_errorcode", 1) & 0xFF
