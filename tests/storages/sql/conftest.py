@@ -1,4 +1,4 @@
-"""Databases for the tests of the SQL storages: one fresh database a test."""
+"""Databases for the tests of the SQL storages: one empty database a test, of each kind."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from ahpo.storages.sql.url import backend_of
 Another = Callable[[], Backend]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer", "mysql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
-    return f"sqlite:///{tmp_path}/study.db"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/study.db"
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
 
 
 @pytest.fixture
 def optuna_url(url: str) -> str:
-    """The URL of the same database for Optuna, with the drivers that it needs."""
+    """The URL of the same database for Optuna, with the driver that it needs."""
+    drivers = {"postgresql://": "postgresql+psycopg2://", "mysql://": "mysql+pymysql://"}
+    for ours, theirs in drivers.items():
+        url = url.replace(ours, theirs)
     return url
 
 

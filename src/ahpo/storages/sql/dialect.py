@@ -1,7 +1,7 @@
 """How the databases word what is the same in all of them.
 
-Statements are written once, with ``?`` for arguments and double quotes round the one name that
-needs them, and each dialect translates.
+Statements are written once, with ``?`` for arguments, ``#`` before columns of an enum type where
+they are read, and double quotes round the one name that needs them; each dialect translates.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Dialect:
 
     def translate(self, sql: str) -> str:
         """Return a statement in the words of this database."""
-        return sql
+        return sql.replace("#", "")
 
     def text(self, sql: str) -> str:
         """Return a statement in the words of this database; the same one is translated once."""

@@ -32,7 +32,7 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 __all__ = ("Attrs", "Exchanged", "StudyRow", "exchange", "missing", "writes_anything")
 
 _FINAL = frozenset(state.name for state in TrialState if state.is_finished())
-_HEAD = "SELECT trial_id, number, state, datetime_start, datetime_complete FROM trials WHERE "
+_HEAD = "SELECT trial_id, number, #state, datetime_start, datetime_complete FROM trials WHERE "
 _STUDY = (
     "SELECT 0, study_name, '' FROM studies WHERE study_id = ?"
     ' UNION ALL SELECT 1, "key", value_json FROM study_user_attributes WHERE study_id = ?'
@@ -99,7 +99,11 @@ class _Exchange:
         dialect, request = self.dialect, self.request
         places = any(isinstance(op, Start | Create) for op in request.ops)
         names = new_names(request)
-        yield from self._find_study(places or bool(names), quiet)
+        on_study = any(
+            isinstance(op, Write) and isinstance(op.fact, StudyUserAttrSet | StudySystemAttrSet)
+            for op in request.ops
+        )
+        yield from self._find_study(places or on_study or bool(names), quiet)
         found = {}
         if names:
             found = yield from read_kinds(dialect, self.study.study_id, request.seen, names)
@@ -150,7 +154,7 @@ class _Exchange:
         if owners:
             within, args = self.dialect.within(sorted(owners))
             rows = yield self.dialect.fetch(
-                f"SELECT trial_id, state FROM trials WHERE trial_id{within} AND study_id = ? "
+                f"SELECT trial_id, #state FROM trials WHERE trial_id{within} AND study_id = ? "
                 f"ORDER BY trial_id{self.dialect.for_update}",
                 *args,
                 self.study.study_id,

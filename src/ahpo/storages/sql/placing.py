@@ -152,7 +152,7 @@ def place(
     """
     seen = request.seen
     rows: list[Any] = yield dialect.fetch(
-        "SELECT trial_id, state FROM trials WHERE study_id = ? AND trial_id > ? ORDER BY trial_id",
+        "SELECT trial_id, #state FROM trials WHERE study_id = ? AND trial_id > ? ORDER BY trial_id",
         study_id,
         seen.last_id,
     )

@@ -19,7 +19,7 @@ __all__ = ("Head", "read_trials", "record_of")
 _CHUNK = 2000
 
 _VALUES = (
-    "SELECT trial_id, value, value_type FROM trial_values "
+    "SELECT trial_id, value, #value_type FROM trial_values "
     "WHERE trial_id{} ORDER BY trial_id, objective"
 )
 _PARAMS = (
@@ -27,7 +27,7 @@ _PARAMS = (
     "WHERE trial_id{} ORDER BY param_id"
 )
 _REPORTS = (
-    "SELECT trial_id, step, intermediate_value, intermediate_value_type "
+    "SELECT trial_id, step, intermediate_value, #intermediate_value_type "
     "FROM trial_intermediate_values WHERE trial_id{}"
 )
 _USER_ATTRS = (

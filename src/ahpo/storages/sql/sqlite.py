@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import aiosqlite
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.states import StudyDirection
-from ahpo.storages.exchange import Backend, Link, Request, Response, StorageUnavailable
-from ahpo.storages.sql import studies
+from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
+from ahpo.storages.sql.base import SQLBackend
 from ahpo.storages.sql.dialect import SQLiteDialect
 from ahpo.storages.sql.exchange import Attrs, Exchanged, StudyRow, exchange, writes_anything
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
@@ -48,7 +48,7 @@ class _Version(NamedTuple):
     n_own: int  # how many transactions of this connection have written
 
 
-class SQLiteBackend(Backend):
+class SQLiteBackend(SQLBackend):
     """Keep studies in a file of SQLite, or in memory.
 
     :param path: the path of the file, or ``":memory:"``
@@ -82,7 +82,7 @@ class SQLiteBackend(Backend):
         self._connection: aiosqlite.Connection | None = None
         self._opening: asyncio.Lock = asyncio.Lock()
         self._durable = True
-        self._n_own = 0
+        self.n_own = 0
 
     # -- in the thread of the connection ----------------------------------------------------
 
@@ -142,16 +142,6 @@ class SQLiteBackend(Backend):
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
 
-    def _versioned(
-        self, plan: Callable[[bool], Plan[T]], writes: bool, known: _Version | None
-    ) -> Plan[tuple[T, _Version]]:
-        if not writes:  # only by reading, the transaction gets its view of the database
-            yield Statement("SELECT 1 FROM sqlite_master LIMIT 1")
-        rows = yield Statement("PRAGMA data_version")
-        quiet = known == (rows[0][0], self._n_own)
-        result = yield from plan(quiet)
-        return result, _Version(rows[0][0], self._n_own + writes)
-
     # -- on the event loop ------------------------------------------------------------------
 
     async def _connected(self) -> aiosqlite.Connection:
@@ -167,27 +157,16 @@ class SQLiteBackend(Backend):
             return connection
 
     async def transact(
-        self,
-        plan: Callable[[bool], Plan[T]],
-        *,
-        durable: bool = True,
-        writes: bool = True,
-        known: _Version | None = None,
-    ) -> tuple[T, _Version]:
-        """Carry out a plan in one transaction; return its result, and what was known then.
-
-        The plan is made by a function, which is told whether it is certain that nobody else has
-        written since ``known`` was returned.
-        """
+        self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
+    ) -> T:
         connection = await self._connected()
 
-        def job() -> tuple[T, _Version]:
+        def job() -> T:
             if writes:
                 self._set_durable(connection._conn, durable)
-            begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-            done = _transact(connection._conn, self._versioned(plan, writes, known), begin)
-            self._n_own += writes
-            return done
+            result = _transact(connection._conn, plan(), "BEGIN IMMEDIATE" if writes else "BEGIN")
+            self.n_own += writes
+            return result
 
         try:
             # One function for the whole transaction: an await for each of its statements would take
@@ -197,26 +176,8 @@ class SQLiteBackend(Backend):
         except sqlite3.Error as exc:
             raise self._translated(exc) from exc
 
-    async def create_study(self, study_name: str, directions: Sequence[StudyDirection]) -> Link:
-        row, _ = await self.transact(
-            lambda quiet: studies.create_study(self.dialect, study_name, directions)
-        )
+    def link(self, row: StudyRow) -> Link:
         return _SQLiteLink(self, row)
-
-    async def open_study(self, study_name: str) -> Link:
-        row, _ = await self.transact(
-            lambda quiet: studies.open_study(self.dialect, study_name), writes=False
-        )
-        return _SQLiteLink(self, row)
-
-    async def delete_study(self, study_name: str) -> None:
-        await self.transact(lambda quiet: studies.delete_study(self.dialect, study_name))
-
-    async def study_names(self) -> list[str]:
-        names, _ = await self.transact(
-            lambda quiet: studies.study_names(self.dialect), writes=False
-        )
-        return names
 
     async def aclose(self) -> None:
         async with self._opening:
@@ -226,6 +187,8 @@ class SQLiteBackend(Backend):
 
 
 class _SQLiteLink(Link):
+    """Exchange, and notice when nobody else has written."""
+
     def __init__(self, backend: SQLiteBackend, row: StudyRow) -> None:
         self.study_id, self.study_name, self.directions = row
         self._backend = backend
@@ -234,26 +197,33 @@ class _SQLiteLink(Link):
         self._known: _Version | None = None
         self._last_id = -1  # of the trials that the store knows after the last response
 
+    def _plan(
+        self, request: Request, known: _Version | None, attrs: Attrs | None
+    ) -> Plan[tuple[Exchanged, _Version | None]]:
+        writes = writes_anything(request)
+        if not writes:  # only by reading, the transaction gets its view of the database
+            yield Statement("SELECT 1 FROM sqlite_master LIMIT 1")
+        rows = yield Statement("PRAGMA data_version")
+        quiet = known == (rows[0][0], self._backend.n_own)
+        done = yield from exchange(self._backend.dialect, self._row, request, attrs, quiet)
+        version = _Version(rows[0][0], self._backend.n_own + writes)
+        return done, version if quiet or request.read else None
+
     async def exchange(self, request: Request) -> Response:
-        known = self._known
+        known, attrs = self._known, self._attrs
         if request.repeated or request.seen.last_id != self._last_id:
-            known = None  # the last response may not have arrived
-        attrs = None if request.repeated else self._attrs
-        backend, row = self._backend, self._row
-
-        def plan(quiet: bool) -> Plan[tuple[Exchanged, bool]]:
-            done = yield from exchange(backend.dialect, row, request, attrs, quiet)
-            return done, quiet
-
-        (done, quiet), version = await backend.transact(
-            plan, durable=request.durable, writes=writes_anything(request), known=known
+            known = attrs = None  # the last response may not have arrived
+        done, version = await self._backend.transact(
+            partial(self._plan, request, known, attrs),
+            durable=request.durable,
+            writes=writes_anything(request),
         )
-        # Not before the response is certain to arrive: no await comes after this.
+        # The response is certain to arrive: no await comes after this.
         response = done.response
-        self._known = version if quiet or request.read else None
-        self._attrs = done.attrs or attrs
-        ids = [request.seen.last_id, *(trial.trial_id for trial in response.trials[-1:])]
-        self._last_id = max(ids)
+        self._known, self._attrs = version, done.attrs or attrs
+        self._last_id = max(
+            request.seen.last_id, *(trial.trial_id for trial in response.trials[-1:]), -1
+        )
         return response
 
 

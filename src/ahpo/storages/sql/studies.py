@@ -50,7 +50,7 @@ def open_study(dialect: Dialect, study_name: str) -> Plan[StudyRow]:
     """
     study_id = yield from _find(dialect, study_name)
     rows = yield dialect.fetch(
-        "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective", study_id
+        "SELECT #direction FROM study_directions WHERE study_id = ? ORDER BY objective", study_id
     )
     return StudyRow(study_id, study_name, tuple(StudyDirection[row[0]] for row in rows))
 

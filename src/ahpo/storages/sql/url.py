@@ -112,11 +112,13 @@ def backend_of(
     }
     if parts.kind == "sqlite":
         return _sqlite(parts, connect_args, skips)
-    from ahpo.storages.sql.mysql import MySQLBackend
-    from ahpo.storages.sql.postgresql import PostgreSQLBackend
+    if parts.kind == "postgresql":
+        from ahpo.storages.sql.postgresql import PostgreSQLBackend
 
-    backend = PostgreSQLBackend if parts.kind == "postgresql" else MySQLBackend
-    return backend(parts, connect_args, limit, **skips)
+        return PostgreSQLBackend(parts, connect_args, limit, **skips)
+    from ahpo.storages.sql.mysql import MySQLBackend
+
+    return MySQLBackend(parts, connect_args, limit, **skips)
 
 
 def _sqlite(parts: DatabaseURL, connect_args: dict[str, Any], skips: dict[str, bool]) -> Backend:
