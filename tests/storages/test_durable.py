@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ahpo.storages import JournalFileBackend, JournalStorage, RDBStorage
+from ahpo.storages import (
+    JournalFileBackend,
+    JournalRedisBackend,
+    JournalStorage,
+    RDBStorage,
+)
+from ahpo.storages.protocol import StudyStore
 from ahpo.testing import StorageMachine, StorageTests
-from ahpo.testing.storage_handles import Connect
+from ahpo.testing.storage_handles import NOW, Connect, Handles, complete, trials
 
 
 class TestSQLite(StorageTests):
@@ -32,11 +38,25 @@ class TestMySQL(StorageTests):
     def connect(self, mysql_url: str) -> Connect:
         return lambda: RDBStorage(mysql_url)
 
+    async def test_times_are_kept_to_the_microsecond(
+        self, store: StudyStore, another: Handles
+    ) -> None:
+        """They are kept to the second: so Optuna made the columns."""
+        await store.create([complete(started=NOW + 1, completed=NOW + 10**6)])
+        (trial,) = await trials(await another())
+        assert (trial.started, trial.completed) == (NOW, NOW + 10**6)
+
 
 class TestJournalFile(StorageTests):
     @pytest.fixture
     def connect(self, tmp_path: Path) -> Connect:
         return lambda: JournalStorage(JournalFileBackend(str(tmp_path / "file.journal")))
+
+
+class TestJournalOnRedis(StorageTests):
+    @pytest.fixture
+    def connect(self, redis_url: str) -> Connect:
+        return lambda: JournalStorage(JournalRedisBackend(redis_url))
 
 
 class InFolder(StorageMachine):

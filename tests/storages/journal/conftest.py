@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from ahpo.storages.journal import BaseJournalBackend, JournalBackend, JournalFileBackend
+from ahpo.storages.journal import (
+    BaseJournalBackend,
+    JournalBackend,
+    JournalFileBackend,
+    JournalRedisBackend,
+)
 
 Clock = Callable[[], float]
 
@@ -43,9 +53,15 @@ class Journal:
     def __init__(self, log_storage: Callable[[], BaseJournalBackend]) -> None:
         self.log_storage = log_storage
         self.clock = HandClock()
+        self._backends: list[JournalBackend] = []
 
     def backend(self) -> JournalBackend:
-        return JournalBackend(self.log_storage(), self.clock)
+        self._backends.append(JournalBackend(self.log_storage(), self.clock))
+        return self._backends[-1]
+
+    async def aclose(self) -> None:
+        for backend in self._backends:
+            await backend.aclose()
 
     def lines(self) -> list[dict[str, Any]]:
         return list(self.log_storage().read_logs(0))
@@ -54,9 +70,35 @@ class Journal:
         self.log_storage().append_logs([{"worker_id": "another", **log} for log in logs])
 
 
-@pytest.fixture(params=["file", "own"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a server of its own, which forgets everything at the end."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("there is no redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = str(tmp_path_factory.mktemp("redis"))
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+    with subprocess.Popen([*command, "--save", ""], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert any("eady to accept" in line for line in server.stdout)
+        yield f"redis://127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest_asyncio.fixture(params=["file", "own", "redis"])
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    made = _journal(request, tmp_path)
+    yield made
+    await made.aclose()
+
+
+def _journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
     if request.param == "file":
         return Journal(lambda: JournalFileBackend(str(tmp_path / "journal.log")))
+    if request.param == "redis":
+        url, prefix = request.getfixturevalue("redis_url"), str(uuid.uuid4())
+        return Journal(lambda: JournalRedisBackend(url, prefix=prefix))
     logs: list[str] = []
     return Journal(lambda: ListBackend(logs))

@@ -103,7 +103,7 @@ logs: st.SearchStrategy[Log] = st.one_of(
     _log(7, trial_id=trials, step=_steps, intermediate_value=numbers),
     _log(8, trial_id=trials, user_attr=attribute),
     _log(9, trial_id=trials, system_attr=attribute),
-    _log(9, trial_id=st.just(-1), system_attr=st.just({"ahpo:leases": {"renewed": [0]}})),
+    _log(9, trial_id=st.just(2**32 - 1), system_attr=st.just({"ahpo:leases": {"renewed": [0]}})),
     _log(10, trial_ids=st.lists(trials, max_size=2)),
 )
 # Studies and trials come first, so that the other lines are about something.

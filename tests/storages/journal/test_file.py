@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -317,6 +318,45 @@ async def test_reading_needs_no_lock(path: Path) -> None:
     assert await backend(path).study_names() == ["study"]
     await store.refresh()
     assert is_locked(path)
+
+
+@pytest.mark.asyncio
+async def test_exchange_that_waits_for_the_lock_can_be_cancelled_and_holds_up_nobody(
+    path: Path,
+) -> None:
+    store = await created(path)
+    await store.create(PLAIN)
+    lock = JournalFileOpenLock(str(path))
+    lock.acquire()
+    waiting = asyncio.ensure_future(store.start())
+    late = await opened(path)
+    assert len(await late.refresh()) == 1
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    going_on = asyncio.ensure_future(store.refresh())  # that will be after what goes on
+    assert len(await late.refresh()) == 1
+    assert not going_on.done()
+    lock.release()
+    assert len(await going_on) == 2
+    assert told(await store.refresh()) == told(await late.refresh())
+
+
+@pytest.mark.asyncio
+async def test_journal_that_may_only_be_read_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await created(path)).create(PLAIN)
+    opened_for, really = [], os.open
+
+    def reading_only(name: Any, mode: int, *more: Any) -> int:
+        opened_for.append(mode & os.O_ACCMODE)
+        return really(name, mode, *more)
+
+    monkeypatch.setattr(os, "open", reading_only)
+    assert len(await (await opened(path)).refresh()) == 1
+    assert set(opened_for) == {os.O_RDONLY}
 
 
 @pytest.mark.asyncio

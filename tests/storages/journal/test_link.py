@@ -588,7 +588,7 @@ async def test_lines_are_in_the_form_that_optuna_writes(journal: Journal) -> Non
         "datetime_start": "2023-11-14T22:13:20.000000+00:00",
         "ahpo": {"lease": True},
     }
-    assert (beat["op_code"], beat["trial_id"]) == (9, -1)
+    assert (beat["op_code"], beat["trial_id"]) == (9, 2**32 - 1)
     kind = {"step": None, "low": 0.0, "high": 1.0, "log": False}
     assert param == {
         "op_code": 5,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         JournalFileOpenLock,
         JournalFileSymlinkLock,
     )
+    from ahpo.storages.journal.redis import JournalRedisBackend, JournalRedisStorage
     from ahpo.storages.journal.storage import JournalStorage
 
 _JOURNAL = "ahpo.storages.journal."
@@ -30,6 +31,8 @@ __getattr__ = lazily(
         "JournalFileStorage": _JOURNAL + "file",
         "JournalFileSymlinkLock": _JOURNAL + "locks",
         "JournalStorage": _JOURNAL + "storage",
+        "JournalRedisBackend": _JOURNAL + "redis",
+        "JournalRedisStorage": _JOURNAL + "redis",
     },
 )
 
@@ -41,5 +44,7 @@ __all__ = (
     "JournalFileOpenLock",
     "JournalFileStorage",
     "JournalFileSymlinkLock",
+    "JournalRedisBackend",
+    "JournalRedisStorage",
     "JournalStorage",
 )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.journal.replay import Line
 
-__all__ = ("BaseJournalBackend", "Place", "Transaction")
+__all__ = ("BaseJournalBackend", "Place", "ThreadPlace", "Transaction", "acquire", "until_free")
+
+_PAUSE = 0.002
 
 
 class Transaction(Protocol):
     """Read what is new in a journal, and decide on that what to append."""
 
     @property
-    def guard(self) -> AbstractContextManager[Any]:
-        """Of those who share what it reads, one at a time."""
+    def guard(self) -> threading.Lock:
+        """Held while it runs, as others may share what it reads."""
         ...
 
     @property
@@ -66,6 +68,52 @@ class Place(ABC):
         """Release what is held open."""
 
 
+async def acquire(guard: threading.Lock) -> None:
+    """Wait for a guard on the event loop.
+
+    It is hardly ever held: only while what was cancelled comes to its end.
+    """
+    while not guard.acquire(blocking=False):  # noqa: ASYNC110  (a thread releases it)
+        await asyncio.sleep(_PAUSE)
+
+
+async def until_free(guard: threading.Lock) -> None:
+    """Wait until nobody has a guard."""
+    await acquire(guard)
+    guard.release()
+
+
+class ThreadPlace(Place):
+    """Run transactions in a thread. One that is cancelled is carried out to its end."""
+
+    async def run(self, transaction: Transaction) -> None:
+        await acquire(transaction.guard)
+        try:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(None, self._carry_out_and_release, transaction)
+        except BaseException:
+            transaction.guard.release()
+            raise
+        future.add_done_callback(_seen)
+        await asyncio.shield(future)
+
+    def _carry_out_and_release(self, transaction: Transaction) -> None:
+        try:
+            self.carry_out(transaction)
+        finally:
+            transaction.guard.release()
+
+    @abstractmethod
+    def carry_out(self, transaction: Transaction) -> None:
+        """Do what `run` does, in a thread."""
+
+
+def _seen(future: asyncio.Future[None]) -> None:
+    # Of what was cancelled nobody asks how it ended, and that needs no complaint.
+    if not future.cancelled():
+        future.exception()
+
+
 class BaseJournalBackend(ABC):
     """Be the base of a user's own backends of journals.
 
@@ -91,7 +139,7 @@ class BaseJournalBackend(ABC):
         return AnyPlace(self)
 
 
-class AnyPlace(Place):
+class AnyPlace(ThreadPlace):
     """Run transactions on any backend that reads and appends.
 
     Others may append at the same time; so it is known only after reading what one's lines did.
@@ -100,19 +148,15 @@ class AnyPlace(Place):
     def __init__(self, backend: BaseJournalBackend) -> None:
         self._backend = backend
 
-    async def run(self, transaction: Transaction) -> None:
-        await asyncio.to_thread(self._run, transaction)
-
-    def _run(self, transaction: Transaction) -> None:
-        with transaction.guard:
-            self._read(transaction)
-            while transaction.may_write and (lines := transaction.plan()):
-                self._backend.append_logs([json.loads(line) for line in lines])
-                if self._read(transaction) < len(lines):
-                    raise StorageInternalError(
-                        f"The journal's backend {self._backend!r} does not return what was "
-                        "appended to it."
-                    )
+    def carry_out(self, transaction: Transaction) -> None:
+        self._read(transaction)
+        while transaction.may_write and (lines := transaction.plan()):
+            self._backend.append_logs([json.loads(line) for line in lines])
+            if self._read(transaction) < len(lines):
+                raise StorageInternalError(
+                    f"The journal's backend {self._backend!r} does not return what was "
+                    "appended to it."
+                )
 
     def _read(self, transaction: Transaction) -> int:
         logs = list(self._backend.read_logs(transaction.cursor))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
@@ -15,13 +14,13 @@ from typing import Any
 from ahpo.exceptions import StorageInternalError
 from ahpo.logging import get_logger
 from ahpo.storages.exchange import StorageUnavailable
-from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction
+from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, Transaction
 from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
 from ahpo.storages.journal.records import dumps
 
 __all__ = ("JournalFileBackend", "JournalFileStorage")
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.
 _MUCH = 1 << 20
 
@@ -50,7 +49,7 @@ class JournalFileBackend(BaseJournalBackend):
         number, cursor = self._known
         if number > log_number_from:
             number, cursor = 0, 0
-        with _opened(self._path) as file:
+        with _opened(self._path, os.O_RDONLY) as file:
             for text, end in _texts(file, cursor):
                 lines = text.split("\n")[:-1]
                 for line in lines[max(log_number_from - number, 0) :]:
@@ -59,7 +58,7 @@ class JournalFileBackend(BaseJournalBackend):
                 self._known = (number, cursor)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self._locked(), _opened(self._path) as file:
+        with self._locked(), _opened(self._path, os.O_RDWR) as file:
             _cut_torn_end(file, _end_of_lines(file))
             _append(file, [dumps(log) for log in logs], durable=True)
 
@@ -95,8 +94,8 @@ class JournalFileStorage(JournalFileBackend):
         super().__init__(file_path, lock_obj)
 
 
-class FilePlace(Place):
-    """Run transactions on a file: in a thread, and those that append, under the file's lock."""
+class FilePlace(ThreadPlace):
+    """Run transactions on a file; those that append, under the file's lock."""
 
     def __init__(self, backend: JournalFileBackend) -> None:
         self._backend = backend
@@ -104,24 +103,20 @@ class FilePlace(Place):
         self._lock = threading.Lock()
         self._unsynced = False
 
-    async def run(self, transaction: Transaction) -> None:
-        await asyncio.to_thread(self._run, transaction)
-
-    def _run(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> None:
         path = self._backend._path
-        with transaction.guard:
-            try:
-                if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
-                    with _opened(path) as file:
-                        _read(file, transaction)
-                if transaction.may_write:
-                    with self._lock, self._backend._locked(), _opened(path) as file:
-                        self._change(file, transaction)
-            except _LASTING as error:
-                message = f"The journal {path} can not be used: {error}"
-                raise StorageInternalError(message) from error
-            except OSError as error:
-                raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        try:
+            if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
+                with _opened(path, os.O_RDONLY) as file:
+                    _read(file, transaction)
+            if transaction.may_write:
+                with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
+                    self._change(file, transaction)
+        except _LASTING as error:
+            message = f"The journal {path} can not be used: {error}"
+            raise StorageInternalError(message) from error
+        except OSError as error:
+            raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
         _cut_torn_end(file, _read(file, transaction, locked=True))
@@ -144,11 +139,11 @@ def _size(path: str) -> int:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[FileIO]:
+def _opened(path: str, mode: int) -> Iterator[FileIO]:
     # Anew each time: on NFS it is opening that makes what others wrote visible, and closing that
     # makes one's own visible to them. Unbuffered, so that what is written is one system call.
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb+", buffering=0) as file:
+    descriptor = os.open(path, mode | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    with FileIO(descriptor, "rb" if mode == os.O_RDONLY else "rb+") as file:
         yield file
 
 

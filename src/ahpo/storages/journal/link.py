@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from ahpo.history.records import FinishedTrial
 from ahpo.storages.exchange import Link, Request, Response
-from ahpo.storages.journal.base import Place
+from ahpo.storages.journal.base import Place, until_free
 from ahpo.storages.journal.replay import Line, Replay
 from ahpo.storages.journal.session import Session, deleted
 
@@ -25,7 +24,7 @@ class Reading:
     durable = False
     may_write = False
 
-    def __init__(self, replay: Replay, guard: Any) -> None:
+    def __init__(self, replay: Replay, guard: threading.Lock) -> None:
         self.replay = replay
         self.guard = guard
 
@@ -70,6 +69,7 @@ class JournalLink(Link):
         self._last_sent: dict[int, FinishedTrial] = {}
 
     async def exchange(self, request: Request) -> Response:
+        await until_free(self._guard)  # an exchange that was cancelled may go on for a while
         if self._replay.broken:
             await self._read_again()
         session = self._session_of(request)
@@ -91,11 +91,10 @@ class JournalLink(Link):
         earlier = self._session
         if earlier is not None and (request.repeated or not earlier.delivered):
             # Its response may not have arrived: what it would have told is news again.
-            with self._guard:
-                self._replay.touched |= earlier.own
-                self._replay.touched |= self._last_sent.keys()
-                self._replay.fresh.update(self._last_sent)
-                self._replay.attrs_touched = True
+            self._replay.touched |= earlier.own
+            self._replay.touched |= self._last_sent.keys()
+            self._replay.fresh.update(self._last_sent)
+            self._replay.attrs_touched = True
             if request.repeated and earlier.resume(request):
                 earlier.delivered = False
                 return earlier
@@ -139,7 +138,7 @@ class JournalLink(Link):
         self._last_sent = replay.fresh if len(replay.fresh) <= _KEPT else {}
         replay.fresh = {}
         return Response(
-            answers=session.answers,
+            answers=list(session.answers),
             trials=trials,
             user_attrs=dict(replay.user_attrs) if attrs_changed else None,
             system_attrs=dict(replay.system_attrs) if attrs_changed else None,

@@ -3,7 +3,7 @@
 Extra fields, and operations on trials that do not exist, are ignored by every version of Optuna:
 that is where leases go, of which its journals know nothing. A line that starts a trial may have
 the field ``"ahpo": {"lease": true}``; renewals and releases are one line for all trials of a
-process, a system attribute of the trial -1.
+process, a system attribute of a trial that there never is.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class OpCode(IntEnum):
     DISCARD_TRIALS = 10  # of Rustuna; all others skip it
 
 
-NOBODY = -1  # the trial that there never is
+NOBODY = 2**32 - 1  # the trial that there never is; Rustuna can read no other number for it
 EXTRA = "ahpo"  # the field that others ignore
 LEASES = "ahpo:leases"  # the attribute of nobody that renews and releases leases
 _LEASED = f',"{EXTRA}":{{"lease":true}}'

@@ -36,6 +36,12 @@ _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
 _loads = json.loads
 _START = '{"op_code":'
 _BETWEEN = "\n" + _START
+# The fields of lines that were split, without what stands before their names.
+_FIELD = 'trial_id":%d'
+_FREQUENT = ('{"op_code":7', '{"op_code":5')
+_STEP = slice(len('step":'), None)
+_REPORTED = slice(len('intermediate_value":'), -1)
+_INTERNAL = slice(len('param_value_internal":'), None)
 
 
 class Refusal(Enum):
@@ -46,6 +52,7 @@ class Refusal(Enum):
     NO_TRIAL = "there is no such trial"
     FINISHED = "the trial has finished"
     RUNNING = "the trial is running already"
+    NOT_YET = "it has not been read"
     MISFIT = "the distribution does not fit an earlier one"
 
 
@@ -53,12 +60,14 @@ class Refusal(Enum):
 Outcome: TypeAlias = Refusal | int | None
 
 
+_NOT_YET = Refusal.NOT_YET
+
+
 class Unfinished:
     """Hold a trial that has not finished."""
 
     __slots__ = (
         "distributions",
-        "heads",
         "number",
         "params",
         "reports",
@@ -75,7 +84,6 @@ class Unfinished:
         self.trial_id = trial_id
         self.state = state
         self.started = started
-        self.heads: list[str] = []
         self.values: tuple[float, ...] | None = None
         self.params: dict[str, float] = {}
         self.distributions: dict[str, BaseDistribution] = {}
@@ -131,16 +139,18 @@ class Replay:
         self._n_trials = 0
         self._names: dict[str, str] = {}
         self._kinds: dict[str, BaseDistribution] = {}
+        self._named: dict[str, Unfinished] = {}  # those of `open`, as a line's field names them
+        self.touched: set[int] = set()
         self._follow(None)
 
     def _follow(self, study_id: int | None) -> None:
         self.study_id = study_id
         self.ids = array("q")  # the identifier of each trial, by number
         self.open: dict[int, Unfinished] = {}
-        self._heads: dict[str, Unfinished] = {}  # which of them lines are of that begin so
+        self._named.clear()
         self.waiting: dict[int, Unfinished] = {}  # ascending
         self.fresh: dict[int, FinishedTrial] = {}
-        self.touched: set[int] = set()
+        self.touched.clear()
         self.leases: dict[int, float] = {}  # when it was renewed, as far as we know
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
@@ -179,14 +189,62 @@ class Replay:
 
     # -- lines ------------------------------------------------------------------------------
 
-    def feed(self, lines: Iterable[Line]) -> None:
-        """Read lines.
+    def feed(self, lines: Iterable[Line], outcomes: list[Outcome] | None = None) -> None:
+        """Read lines, and note what became of each.
 
         :raises StorageInternalError: if one is no line of a journal
         """
-        read = self.read
+        apply, trials, touched, last = self._apply, self._named, self.touched, None
         for line in lines:
-            read(line)
+            outcome: Outcome = _NOT_YET
+            if isinstance(line, str):
+                # Nine of ten lines are of two kinds, which need no JSON parser: what stands
+                # between their fields stands nowhere else, as texts have their quotes escaped.
+                parts = line.split(',"', 6)
+                trial = trials.get(parts[2]) if 4 < len(parts) < 7 else None
+                if trial is None:
+                    outcome = self._refused_by(parts)
+                elif parts[0] == _FREQUENT[0] and len(parts) == 5:
+                    try:
+                        trial.reports[int(parts[3][_STEP])] = float(parts[4][_REPORTED])
+                        outcome = None
+                    except ValueError:
+                        pass  # a form that we do not expect
+                elif parts[0] == _FREQUENT[1] and len(parts) == 6:
+                    outcome = self._param_of(trial, *parts[3:])
+                if outcome is None and trial is not last and trial is not None:
+                    touched.add(trial.trial_id)
+                    last = trial
+            if outcome is _NOT_YET:
+                outcome = apply(line)
+                last = None
+            if outcomes is not None:
+                outcomes.append(outcome)
+
+    def _refused_by(self, parts: list[str]) -> Refusal:
+        """Return why a line of these parts is ignored, if it is certain that it is."""
+        if 4 < len(parts) < 7 and parts[0] in _FREQUENT and parts[2].startswith(_FIELD[:10]):
+            trial_id = parts[2][10:]
+            if trial_id.isdecimal() and int(trial_id) not in self.open:
+                return self._refused(int(trial_id))
+        return _NOT_YET
+
+    def _param_of(self, trial: Unfinished, name: str, value: str, kind: str) -> Outcome:
+        """Set a parameter, from the fields of a line."""
+        known_name = self._names.get(name) or self._new_name(name)
+        known_kind = self._kinds.get(kind) or self._new_kind(kind)
+        try:
+            number = float(value[_INTERNAL])
+        except ValueError:
+            return _NOT_YET
+        if known_name is None or known_kind is None:
+            return _NOT_YET
+        first = self._first_kinds.get(known_name)
+        if first is None or first[1] is not known_kind or trial.number <= first[0]:
+            return self._param(trial, known_name, number, known_kind)
+        trial.params[known_name] = number
+        trial.distributions[known_name] = known_kind
+        return None
 
     def feed_text(self, text: str) -> None:
         """Read whole lines, each with its end.
@@ -209,65 +267,27 @@ class Replay:
 
         :raises StorageInternalError: if it is no line of a journal
         """
-        # Nine of ten lines are of two kinds, which need no JSON parser. No text of a line can
-        # look like a field: its quotation marks are escaped.
-        if isinstance(line, str):
-            code = line[11:13]
-            if code == "7,":
-                head, found, rest = line.partition(',"step":')
-                trial = self._heads.get(head) if found else None
-                if trial is None:
-                    self._learn(head)
-                else:
-                    step, _, value = rest.partition(',"intermediate_value":')
-                    try:
-                        trial.reports[int(step)] = float(value[:-1])
-                        self.touched.add(trial.trial_id)
-                        return None
-                    except ValueError:
-                        pass
-            elif code == "5,":
-                head, found, rest = line.partition(',"param_name":')
-                trial = self._heads.get(head) if found else None
-                if trial is None:
-                    self._learn(head)
-                else:
-                    name, _, rest = rest.partition(',"param_value_internal":')
-                    value, found, kind = rest.partition(',"distribution":')
-                    known = self._kinds.get(kind) or self._new_kind(kind)
-                    if found and known is not None:
-                        try:
-                            number = float(value)
-                        except ValueError:
-                            pass
-                        else:
-                            name = self._names.get(name) or self._new_name(name)
-                            return self._param(trial, name, number, known)
-        return self._apply(line)
+        outcomes: list[Outcome] = []
+        self.feed((line,), outcomes)
+        return outcomes[0]
 
-    def _learn(self, head: str) -> None:
-        """Learn which trial the lines are of that begin so."""
-        try:
-            trial = self.open.get(_loads(head + "}")["trial_id"])
-        except (KeyError, TypeError, ValueError):
-            return
-        if trial is not None:
-            self._heads[head] = trial
-            trial.heads.append(head)
-
-    def _new_name(self, text: str) -> str:
-        name: str = _loads(text)
-        self._names[text] = name
+    def _new_name(self, field: str) -> str | None:
+        if not field.startswith('param_name":'):
+            return None
+        name: str = _loads(field[12:])
+        self._names[field] = name
         return name
 
-    def _new_kind(self, text: str) -> BaseDistribution | None:
+    def _new_kind(self, field: str) -> BaseDistribution | None:
+        if not field.startswith('distribution":'):
+            return None
         try:
-            kind = distribution_of(_loads(text[:-1]))
+            kind = distribution_of(_loads(field[14:-1]))
         except (TypeError, ValueError):
-            return None  # other fields follow
+            return None
         if len(self._kinds) > 4096:
             self._kinds.clear()
-        self._kinds[text] = kind
+        self._kinds[field] = kind
         return kind
 
     def _apply(self, line: Line) -> Outcome:
@@ -342,7 +362,7 @@ class Replay:
         if state.is_finished():
             self.fresh[trial_id] = trial.whole(microseconds(log.get("datetime_complete")))
         else:
-            self.open[trial_id] = trial
+            self.open[trial_id] = self._named[_FIELD % trial_id] = trial
             if state is _WAITING:
                 self.waiting[trial_id] = trial
             elif log.get(EXTRA, _NOTHING).get("lease"):
@@ -439,7 +459,7 @@ class Replay:
             trial.started = microseconds(log["datetime_start"])
             if log.get(EXTRA, _NOTHING).get("lease"):
                 self.leases[trial_id] = self.now
-        values = log["values"]
+        values = log.get("values")
         if values is not None:
             trial.values = tuple(values)
         if trial.state is _WAITING:
@@ -452,8 +472,7 @@ class Replay:
             self.leases.pop(trial_id, None)
             self.fresh[trial_id] = trial.whole(microseconds(log["datetime_complete"]))
             del self.open[trial_id]
-            for head in trial.heads:
-                del self._heads[head]
+            del self._named[_FIELD % trial_id]
             return None
         return trial.number
 

@@ -7,10 +7,10 @@ anew. The same goes for an attempt that broke off: the lines of it that are ther
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from ahpo.distributions import BaseDistribution
@@ -63,7 +63,7 @@ class Session:
         replay: Replay,
         request: Request,
         study_name: str,
-        guard: AbstractContextManager[Any],
+        guard: threading.Lock,
     ) -> None:
         self.replay = replay
         self.request = request
