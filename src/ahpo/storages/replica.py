@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
@@ -43,15 +43,12 @@ from ahpo.storages.exchange import (
     Write,
 )
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
-from ahpo.storages.patience import patiently
+from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
 from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
-if TYPE_CHECKING:
-    from ahpo.storages.replicated import ReplicatedStorage
-
-__all__ = ("ReplicaStore",)
+__all__ = ("Home", "ReplicaStore")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -61,6 +58,24 @@ _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
+
+
+class Home(Protocol):
+    """Be the storage of a replica."""
+
+    patience: Patience
+
+    def now(self) -> int:
+        """Return the time of day, in microseconds since the epoch."""
+        ...
+
+    async def relink(self, study_name: str) -> Link:
+        """Return another link to a study."""
+        ...
+
+    def reopened(self, study_name: str) -> ReplicaStore:
+        """Open a study, blocking this thread."""
+        ...
 
 
 class _Item(NamedTuple):
@@ -81,7 +96,7 @@ class ReplicaStore(StudyStore):
 
     waits = True
 
-    def __init__(self, storage: ReplicatedStorage, link: Link, leases: Leases | None) -> None:
+    def __init__(self, storage: Home, link: Link, leases: Leases | None) -> None:
         self.storage = storage
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)

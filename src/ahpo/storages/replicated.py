@@ -52,7 +52,8 @@ class ReplicatedStorage(Storage):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._thread = self._backend = None
         self._stores = weakref.WeakValueDictionary()
 
@@ -98,10 +99,11 @@ class ReplicatedStorage(Storage):
     async def aclose(self) -> None:
         for store in tuple(self._stores.values()):
             await store.aclose()
-        if self._backend is not None and self._thread is storage_thread():
-            backend, self._backend = self._backend, None
-            self._thread.forget(self)
-            await self._thread.run(backend.aclose)
+        thread, backend = storage_thread(), self._backend
+        if backend is not None and self._thread is thread:
+            self._backend = None
+            thread.forget(self)
+            await thread.run(backend.aclose)
 
     # -- on the storages' thread ------------------------------------------------------------
 
