@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,6 @@ class Counter:
 
         def traced(*args: Any, **options: Any) -> sqlite3.Connection:
             connection = connect(*args, **options)
-            # Only by SQL text can it be told apart what is counted; unexpanded would be cheaper.
             connection.set_trace_callback(self._seen)
             return connection
 
@@ -97,11 +96,11 @@ class Counter:
             self._see(sql)
 
     def _count_syncs(self) -> None:
-        fsync: Callable[[Any], None] = os.fsync
+        fsync = os.fsync
 
-        def counted(file: Any) -> None:
+        def counted(fd: Any) -> None:
             self._seen("COMMIT")
-            fsync(file)
+            fsync(fd)
 
         os.fsync = counted
 

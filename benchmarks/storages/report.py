@@ -78,9 +78,9 @@ def _cell(results: Results, row: Row, impl: str) -> str:
     if not entries:
         return "failed" if results.get(row.key, {}).get(impl) else ""
     parts = []
-    rate, seconds, share, again, peak = (
+    rate, seconds, share, again, peak, cpu = (
         best(results, row.key, impl, figure)
-        for figure in ("rate", "seconds", "share", "again", "peak_bytes")
+        for figure in ("rate", "seconds", "share", "again", "peak_bytes", "cpu")
     )
     if rate is not None:
         parts.append(f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.2g}/s")
@@ -88,6 +88,8 @@ def _cell(results: Results, row: Row, impl: str) -> str:
         parts.append(shown(seconds))
     if share is not None:
         parts.append(f"{share:.1%} of ideal")
+    if cpu is not None:
+        parts.append(f"CPU {shown(cpu)}")
     if again is not None:
         parts.append(f"again {shown(again)}")
     if peak is not None:

@@ -11,7 +11,13 @@ import pytest
 from ahpo.distributions import FloatDistribution, IntDistribution
 from ahpo.engine.drive import drive
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
-from ahpo.history.facts import ParamSet, TrialFinished, UserAttrSet, ValueReported
+from ahpo.history.facts import (
+    ParamSet,
+    StudyUserAttrSet,
+    TrialFinished,
+    UserAttrSet,
+    ValueReported,
+)
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.exchange import Create, Reap, Start, StorageUnavailable, Write
 from ahpo.storages.leases import Leases
@@ -226,6 +232,19 @@ async def test_a_parameter_that_contradicts_another_process_fails_at_the_end_of_
     assert server.studies["study"].history.record(numbers[1]).params == {}
     await one.aclose()
     await other.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_attribute_that_can_not_be_stored_is_refused_at_once() -> None:
+    storage = ReplicatedStorage(ToyServer().backend)
+    store = await storage.create_study("study", [MINIMIZE])
+    number = await store.start(NOW)
+    for fact in (UserAttrSet(number, "k", {1, 2}), StudyUserAttrSet("k", object())):
+        with pytest.raises(TypeError, match="JSON can hold, but that of 'k' is"):
+            store.record(fact)
+    assert store.history.record(number).user_attrs == {}
+    assert store.history.user_attrs == {}
+    await storage.aclose()
 
 
 class Noting:

@@ -8,6 +8,7 @@ coroutines share a commit and a query, and an idle study has each fact written b
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import weakref
@@ -22,7 +23,9 @@ from ahpo.history.facts import (
     ParamSet,
     StudySystemAttrSet,
     StudyUserAttrSet,
+    SystemAttrSet,
     TrialFinished,
+    UserAttrSet,
 )
 from ahpo.history.history import History
 from ahpo.history.placing import place
@@ -54,6 +57,7 @@ __all__ = ("ReplicaStore",)
 LINGER = 0.02
 
 _IDLE, _LINGERING, _BUSY = range(3)
+_ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
@@ -106,6 +110,8 @@ class ReplicaStore(StudyStore):
     # -- what is recorded -------------------------------------------------------------------
 
     def record(self, fact: Fact) -> None:
+        if isinstance(fact, _ATTRIBUTES):
+            _check_json(fact.key, fact.value)
         with self._lock:
             self.history.apply(fact)
             idle = self._queue(_Item(fact))
@@ -141,6 +147,9 @@ class ReplicaStore(StudyStore):
 
     async def flush(self) -> None:
         await self._ask(None)
+        refused = self._refused.pop(-1, None)  # an attribute of the study
+        if refused is not None:
+            raise refused
 
     async def refresh(self) -> None:
         await self._ask(None, read=True)
@@ -149,6 +158,7 @@ class ReplicaStore(StudyStore):
         await self._ask(None, read=True)
 
     async def finish(self, fact: TrialFinished) -> None:
+        # What nobody waited for and the storage could not take: here somebody does.
         refused = self._refused.pop(fact.number, None)
         if refused is not None and fact.state is not TrialState.FAIL:
             raise refused
@@ -347,8 +357,8 @@ class ReplicaStore(StudyStore):
             error = answer if isinstance(answer, Exception) else None
             if error is None:
                 self._accept(item.what, answer)
-            elif isinstance(item.what, ParamSet) and isinstance(error, ValueError):
-                self._refused[item.what.number] = error
+            elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
+                self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         # What was recorded meanwhile is ahead of what has just been read.
@@ -400,6 +410,16 @@ class ReplicaStore(StudyStore):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)
             self._own[trial_id] = answer
+
+
+def _check_json(key: str, value: Any) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`value` must be something that JSON can hold, but that of {key!r} is {value!r}: "
+            f"{error}."
+        ) from error
 
 
 def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:

@@ -13,9 +13,10 @@ import pytest
 from ahpo.exceptions import StorageInternalError
 from ahpo.history.facts import UserAttrSet
 from ahpo.states import TrialState
-from ahpo.storages.exchange import Request, Seen, Start, StorageUnavailable
+from ahpo.storages.exchange import Op, Request, Seen, Start, StorageUnavailable
+from ahpo.storages.sql.address import parse_url
 from ahpo.storages.sql.server import ServerBackend
-from ahpo.storages.sql.url import backend_of, parse_url
+from ahpo.storages.sql.url import backend_of
 from ahpo.testing.cancelling import attempt
 from ahpo.testing.storage_handles import complete, waiting
 from tests.faults.proxy import Proxy
@@ -62,7 +63,8 @@ async def test_exchange_that_is_cancelled_at_any_point_happens_whole_or_not_at_a
     peer = await created(backend)
     await peer.create(*[waiting()] * 2)
     number = await peer.start()
-    ops = [*peer.writes([UserAttrSet(number, "k", 1), completed(number)]), *[Start(NOW, False)] * 2]
+    ops: list[Op] = [*peer.writes([UserAttrSet(number, "k", 1), completed(number)])]
+    ops += [Start(NOW, False)] * 2
     await attempt(peer.ask(*ops), n)
     found = await observed(another())
     states = [trial.state for trial in found]

@@ -11,7 +11,7 @@ from typing import NoReturn
 from ahpo.exceptions import DuplicatedStudyError
 from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link
-from ahpo.storages.journal.base import BaseJournalBackend, Place
+from ahpo.storages.journal.base import BaseJournalBackend, place_of
 from ahpo.storages.journal.link import Clock, JournalLink, Reading
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Refusal, Replay
@@ -24,10 +24,11 @@ class JournalBackend(Backend):
 
     :param log_storage: where the journal is: a file, Redis, or a user's own backend
     :param clock: the time in seconds, which goes on evenly; leases are measured by it
+    :raises TypeError: if ``log_storage`` is no backend of a journal
     """
 
     def __init__(self, log_storage: BaseJournalBackend, clock: Clock = time.monotonic) -> None:
-        self._place: Place = log_storage._place()
+        self._place = place_of(log_storage)
         self._clock = clock
         self._guard = threading.Lock()
         self._catalog = Replay()

@@ -12,7 +12,16 @@ from typing import Any, Protocol
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.journal.replay import Line
 
-__all__ = ("BaseJournalBackend", "Place", "ThreadPlace", "Transaction", "acquire", "until_free")
+__all__ = (
+    "AnyPlace",
+    "BaseJournalBackend",
+    "Place",
+    "ThreadPlace",
+    "Transaction",
+    "acquire",
+    "place_of",
+    "until_free",
+)
 
 _PAUSE = 0.002
 
@@ -136,7 +145,28 @@ class BaseJournalBackend(ABC):
         """
 
     def _place(self) -> Place:
+        """Return what runs transactions on it; it may go by other ways than these methods."""
         return AnyPlace(self)
+
+    def _is_changed(self, kind: type[BaseJournalBackend]) -> bool:
+        """Whether a subclass of ``kind`` reads or appends in another way than that does."""
+        own = type(self)
+        return (own.read_logs, own.append_logs) != (kind.read_logs, kind.append_logs)
+
+
+def place_of(log_storage: BaseJournalBackend) -> Place:
+    """Return what runs transactions on a backend, be it one of ours, of a user's or of Optuna's.
+
+    :raises TypeError: if it is no backend
+    """
+    if isinstance(log_storage, BaseJournalBackend):
+        return log_storage._place()
+    if hasattr(log_storage, "read_logs") and hasattr(log_storage, "append_logs"):
+        return AnyPlace(log_storage)
+    raise TypeError(
+        "`log_storage` must be a backend of a journal, with `read_logs` and `append_logs`, but it "
+        f"is {log_storage!r}."
+    )
 
 
 class AnyPlace(ThreadPlace):

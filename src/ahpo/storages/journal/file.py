@@ -7,7 +7,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from typing import Any
 
@@ -18,7 +18,7 @@ from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, T
 from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalFileBackend", "JournalFileStorage")
+__all__ = ("FilePlace", "JournalFileBackend", "JournalFileStorage")
 
 _CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.
@@ -42,7 +42,7 @@ class JournalFileBackend(BaseJournalBackend):
         self._path = os.path.abspath(os.fspath(file_path))
         self._lock = JournalFileSymlinkLock(self._path) if lock_obj is None else lock_obj
         if not os.path.exists(self._path):
-            open(self._path, "ab").close()
+            _make(self._path)
         self._known = (0, 0)  # a log's number and where it begins
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
@@ -74,7 +74,7 @@ class JournalFileBackend(BaseJournalBackend):
                 _logger.warning(f"The lock of the journal {self._path} was lost: {error}")
 
     def _place(self) -> Place:
-        return FilePlace(self)
+        return super()._place() if self._is_changed(JournalFileBackend) else FilePlace(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r}, {self._lock!r})"
@@ -134,6 +134,17 @@ class FilePlace(ThreadPlace):
             self._unsynced = False
 
 
+def _make(path: str) -> None:
+    open(path, "ab").close()
+    # A file is there after a failure of the power if its folder is synced; not all systems can.
+    with suppress(OSError):
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 def _size(path: str) -> int:
     return os.stat(path).st_size
 
@@ -156,7 +167,7 @@ def _texts(file: FileIO, cursor: int, locked: bool = False) -> Iterator[tuple[st
     while True:
         file.seek(cursor)
         data = file.read(size)
-        at_end = len(data) < size
+        at_end = cursor + len(data) >= os.fstat(file.fileno()).st_size
         if not locked and (hole := data.find(b"\0")) >= 0:
             # On NFS, who reads while others write may see zeros for what is not there yet.
             data, at_end = data[:hole], True

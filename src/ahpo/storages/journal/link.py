@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from ahpo.history.records import FinishedTrial
 from ahpo.storages.exchange import Link, Request, Response
-from ahpo.storages.journal.base import Place, until_free
+from ahpo.storages.journal.base import Place, Transaction, until_free
 from ahpo.storages.journal.replay import Line, Replay
 from ahpo.storages.journal.session import Session, deleted
 
@@ -18,7 +18,7 @@ Clock = Callable[[], float]
 _KEPT = 1000  # trials of a response that are kept until the next request, in case it went astray
 
 
-class Reading:
+class Reading(Transaction):
     """Read what is new in a journal, and write nothing."""
 
     durable = False
@@ -26,7 +26,11 @@ class Reading:
 
     def __init__(self, replay: Replay, guard: threading.Lock) -> None:
         self.replay = replay
-        self.guard = guard
+        self._guard = guard
+
+    @property
+    def guard(self) -> threading.Lock:
+        return self._guard
 
     @property
     def cursor(self) -> int:
@@ -71,6 +75,7 @@ class JournalLink(Link):
     async def exchange(self, request: Request) -> Response:
         await until_free(self._guard)  # an exchange that was cancelled may go on for a while
         if self._replay.broken:
+            self._session = None
             await self._read_again()
         session = self._session_of(request)
         if request.read or session.may_write:
@@ -103,14 +108,21 @@ class JournalLink(Link):
         return self._session
 
     async def _read_again(self) -> None:
-        replay = Replay(self.study_name)
+        """Read the journal from the beginning, for the contents of trials."""
+        earlier, replay = self._replay, Replay(self.study_name)
+        replay.now = self._clock()
         await self._place.run(Reading(replay, self._guard))
         if replay.study_id != self.study_id:
             raise deleted(self.study_name)
         replay.settle()
-        replay.touched |= self._replay.touched
-        replay.leases = self._replay.leases
+        # What was news is so still; if it had stopped half way, everything may be.
+        if not earlier.broken:
+            replay.touched = earlier.touched | set(replay.ids[len(earlier.ids) :])
+        for trial_id in replay.leases:
+            replay.leases[trial_id] = earlier.leases.get(trial_id, replay.now)
         self._replay = replay
+        if self._session is not None:
+            self._session.replay = replay
 
     def _news(self, session: Session) -> set[int]:
         replay, seen = self._replay, session.request.seen
@@ -135,7 +147,9 @@ class JournalLink(Link):
         attrs_changed = replay.attrs_touched or request.seen.last_id < 0
         replay.attrs_touched = False
         replay.touched -= news
-        self._last_sent = replay.fresh if len(replay.fresh) <= _KEPT else {}
+        kept = news | session.own
+        sent = {trial_id: trial for trial_id, trial in replay.fresh.items() if trial_id in kept}
+        self._last_sent = sent if len(sent) <= _KEPT else {}
         replay.fresh = {}
         return Response(
             answers=list(session.answers),

@@ -11,6 +11,7 @@ import json
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from ahpo.exceptions import StorageInternalError
@@ -18,7 +19,7 @@ from ahpo.storages.exchange import StorageUnavailable
 from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalRedisBackend", "JournalRedisStorage")
+__all__ = ("JournalRedisBackend", "JournalRedisStorage", "RedisPlace")
 
 # All logs are there or none is; with an expected last number, only if it is that.
 _APPEND = """
@@ -44,13 +45,13 @@ _SECONDS_TO_ANSWER = 60.0
 
 def _imported() -> Any:
     try:
-        import redis.asyncio
+        import_module("redis.asyncio")
+        return import_module("redis")
     except ImportError as error:
         raise ImportError(
             "JournalRedisBackend needs the package redis: install it with `pip install "
             "ahpo[redis]`."
         ) from error
-    return redis
 
 
 class JournalRedisBackend(BaseJournalBackend):
@@ -124,7 +125,7 @@ class JournalRedisBackend(BaseJournalBackend):
             client.eval(_APPEND, 0, self._prefix, "", *lines)
 
     def _place(self) -> Place:
-        return RedisPlace(self)
+        return super()._place() if self._is_changed(JournalRedisBackend) else RedisPlace(self)
 
     def __repr__(self) -> str:
         # Without the URL, in which there may be a password.

@@ -155,8 +155,9 @@ class Replay:
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
         self.attrs_touched = False
-        # The first trial, by number, that has a parameter of a name decides on its kind.
-        self._first_kinds: dict[str, tuple[int, BaseDistribution]] = {}
+        # A name's first distribution decides on the kind of all: Optuna asks the first trial, by
+        # number, that has the name, and what comes before that one had to fit it.
+        self._first_kinds: dict[str, BaseDistribution] = {}
 
     def settle(self) -> None:
         """Stay with the study that is followed now, even when it is deleted."""
@@ -178,9 +179,9 @@ class Replay:
     def misfit(self, name: str, kind: BaseDistribution) -> BaseDistribution | None:
         """Return the earlier distribution that this one does not fit, or None."""
         first = self._first_kinds.get(name)
-        if first is None or first[1] is kind or first[1] == kind:
+        if first is None or first is kind or first == kind:
             return None
-        return None if incompatibility(first[1], kind) is None else first[1]
+        return None if incompatibility(first, kind) is None else first
 
     def number(self, trial_id: int) -> int | None:
         """Return the number of a trial of the study, or None."""
@@ -217,7 +218,6 @@ class Replay:
                     last = trial
             if outcome is _NOT_YET:
                 outcome = apply(line)
-                last = None
             if outcomes is not None:
                 outcomes.append(outcome)
 
@@ -239,12 +239,7 @@ class Replay:
             return _NOT_YET
         if known_name is None or known_kind is None:
             return _NOT_YET
-        first = self._first_kinds.get(known_name)
-        if first is None or first[1] is not known_kind or trial.number <= first[0]:
-            return self._param(trial, known_name, number, known_kind)
-        trial.params[known_name] = number
-        trial.distributions[known_name] = known_kind
-        return None
+        return self._param(trial, known_name, number, known_kind)
 
     def feed_text(self, text: str) -> None:
         """Read whole lines, each with its end.
@@ -376,7 +371,7 @@ class Replay:
             kind = distribution_of(kinds[name])
             trial.params[name] = value
             trial.distributions[name] = kind
-            self._first_kinds.setdefault(name, (trial.number, kind))
+            self._first_kinds.setdefault(name, kind)
         values, value = log.get("values"), log.get("value")
         if values is not None:
             trial.values = tuple(values)
@@ -391,17 +386,11 @@ class Replay:
         return Refusal.NO_TRIAL if self.number(trial_id) is None else Refusal.FINISHED
 
     def _param(self, trial: Unfinished, name: str, value: float, kind: BaseDistribution) -> Outcome:
-        first = self._first_kinds.get(name)
-        if first is None:
-            self._first_kinds[name] = (trial.number, kind)
-        else:
-            if first[1] is not kind and self.misfit(name, kind) is not None:
-                return Refusal.MISFIT
-            if trial.number <= first[0]:
-                self._first_kinds[name] = (trial.number, kind)
+        first = self._first_kinds.setdefault(name, kind)
+        if first is not kind and self.misfit(name, kind) is not None:
+            return Refusal.MISFIT
         trial.params[name] = value
         trial.distributions[name] = kind
-        self.touched.add(trial.trial_id)
         return None
 
     def _set_param(self, log: dict[str, Any]) -> Outcome:
@@ -409,7 +398,10 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         kind = distribution_of(log["distribution"])
-        return self._param(trial, log["param_name"], log["param_value_internal"], kind)
+        outcome = self._param(trial, log["param_name"], log["param_value_internal"], kind)
+        if outcome is None:
+            self.touched.add(trial.trial_id)
+        return outcome
 
     def _set_report(self, log: dict[str, Any]) -> Outcome:
         trial = self.open.get(log["trial_id"])

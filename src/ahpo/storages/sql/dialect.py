@@ -20,12 +20,14 @@ class Dialect:
     """Word the statements of one kind of database.
 
     :param for_update: what makes a SELECT lock the rows that it finds
+    :param is_remote: whether each statement is a round trip to a server
     :param max_key: how many characters a name or key may have, None: any number
     :param max_text: how many bytes an attribute may have as JSON, None: any number
     :param max_step: the largest step, None: any
     """
 
     for_update = ""
+    is_remote = True
     max_key: int | None = 512
     max_text: int | None = None
     max_step: int = 2**31 - 1
@@ -131,6 +133,7 @@ class Dialect:
 class SQLiteDialect(Dialect):
     """Word statements for SQLite."""
 
+    is_remote = False
     max_key = None
     max_step = 2**63 - 1
     # As Optuna's text, which is of UTC, but with the fraction.

@@ -8,12 +8,12 @@ from typing import Any
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.rows import datetime_of
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend
 from ahpo.storages.sql.statements import Plan, Statement, Table
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import stamp_version
 
 try:

@@ -11,11 +11,11 @@ import asyncpg
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.dialect import Dialect, conflict
 from ahpo.storages.sql.schema import ENUMS, TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend, Unsuitable
 from ahpo.storages.sql.statements import Plan, Statement, Table
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import stamp_version
 
 __all__ = ("PostgreSQLBackend", "PostgreSQLDialect")
@@ -144,7 +144,7 @@ class PostgreSQLBackend(ServerBackend):
                 return await connection.fetch(statement.sql, *statement.args)
             status: str = await connection.execute(statement.sql, *statement.args)
         except asyncpg.PostgresError as exc:
-            if exc.sqlstate in _FOREIGN_STATEMENT:
+            if getattr(exc, "sqlstate", None) in _FOREIGN_STATEMENT:
                 self._without_cache(connection, exc)
             raise
         last = status.rsplit(" ", 1)[-1]

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.base import SQLBackend
 from ahpo.storages.sql.statements import Plan, Statement
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import check_version
 
 __all__ = ("ServerBackend", "Unsuitable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any, TypeAlias
 
 from ahpo.history.facts import (
@@ -39,6 +40,11 @@ Cells: TypeAlias = tuple[Table, Any, tuple[Any, ...]]
 
 def _param(dialect: Dialect, fact: ParamSet) -> Iterator[Cells]:
     dialect.check_key("The name of a parameter", fact.name)
+    if not isfinite(fact.value):
+        raise ValueError(
+            f"The value of the parameter {fact.name!r} must be finite to be stored, "
+            f"but it is {fact.value!r}."
+        )
     text = text_of(fact.distribution)
     dialect.check_text(f"The distribution of the parameter {fact.name!r}", text)
     yield PARAMS, fact.name, (float(fact.value), text)
