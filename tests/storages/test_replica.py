@@ -61,20 +61,22 @@ class Turns:
     """Be a sleep that ends when the test says so."""
 
     def __init__(self) -> None:
-        self._turns = threading.Semaphore(0)
+        self._loop: asyncio.AbstractEventLoop
+        self._turns = asyncio.Semaphore(0)
         self.waiting = threading.Semaphore(0)
 
     async def __call__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self.waiting.release()
-        await asyncio.to_thread(self._turns.acquire)
+        await self._turns.acquire()
 
     def next(self) -> None:
         """End one sleep, and return when the next one has begun."""
-        self._turns.release()
+        self.last()
         assert self.waiting.acquire(timeout=10.0)
 
     def last(self) -> None:
-        self._turns.release()
+        self._loop.call_soon_threadsafe(self._turns.release)
 
 
 def _ops(server: ToyServer, kind: type) -> list[int]:
