@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.history.facts import UserAttrSet
+from ahpo.history.facts import Fact, ParamSet, UserAttrSet
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Op, Request, Seen, Start, StorageUnavailable
 from ahpo.storages.sql.address import parse_url
@@ -112,17 +112,23 @@ async def test_server_that_has_gone_deaf_is_not_available(proxy: Proxy, kind: st
     await backend.aclose()
 
 
-async def test_answer_that_was_lost_is_made_up_for_by_repeating(proxy: Proxy) -> None:
+@pytest.mark.parametrize("new_param", [True, False])
+async def test_answer_that_was_lost_is_made_up_for_by_repeating(
+    proxy: Proxy, kind: str, new_param: bool
+) -> None:
     backend = backend_of(proxy.url)
     peer = await created(backend)
     number = await peer.start()
-    ops = peer.writes([UserAttrSet(number, "k", 1), completed(number)])
-    proxy.lose_answer(b"COMMIT")
+    facts: list[Fact] = [UserAttrSet(number, "the key", 1), completed(number)]
+    if new_param:  # it has to be compared with those of others: not even PostgreSQL does it at once
+        facts.insert(0, ParamSet(number, "x", 0.5, UNIT))
+    ops = peer.writes(facts)
+    proxy.lose_answer(b"COMMIT" if new_param or kind == "mysql" else b"the key")
     with pytest.raises(StorageUnavailable):
         await peer.ask(*ops)
-    assert await peer.ask(*ops, repeated=True) == [None, None]
+    assert await peer.ask(*ops, repeated=True) == [None] * len(ops)
     (trial,) = await observed(backend)
-    assert (trial.state, trial.user_attrs) == (TrialState.COMPLETE, {"k": 1})
+    assert (trial.state, trial.user_attrs) == (TrialState.COMPLETE, {"the key": 1})
     await backend.aclose()
 
 

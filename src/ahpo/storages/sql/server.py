@@ -155,46 +155,57 @@ class ServerBackend(SQLBackend):
     # -- transactions -----------------------------------------------------------------------
 
     async def transact(
-        self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
+        self,
+        plan: Callable[[], Plan[T]],
+        *,
+        durable: bool = True,
+        writes: bool = True,
+        alone: bool = False,
     ) -> T:
+        """Carry out a plan; ``alone`` says that it is one statement, a transaction by itself."""
         self._at_home()
         if not self._prepared:
             async with self._preparing:
                 if not self._prepared:
                     await self._prepare()
                     self._prepared = True
-        return await self._bounded(plan, durable)
+        return await self._bounded(plan, durable, alone)
 
-    async def _bounded(self, plan: Callable[[], Plan[T]], durable: bool = True) -> T:
+    async def _bounded(
+        self, plan: Callable[[], Plan[T]], durable: bool = True, alone: bool = False
+    ) -> T:
         if self._taken is None:
-            return await self._translating(plan, durable)
+            return await self._translating(plan, durable, alone)
         async with self._taken:
-            return await self._translating(plan, durable)
+            return await self._translating(plan, durable, alone)
 
-    async def _translating(self, plan: Callable[[], Plan[T]], durable: bool) -> T:
+    async def _translating(self, plan: Callable[[], Plan[T]], durable: bool, alone: bool) -> T:
         try:
             try:
-                return await self._attempt(plan(), durable)
+                return await self._attempt(plan(), durable, alone)
             except Unsuitable:
-                return await self._attempt(plan(), durable)
+                return await self._attempt(plan(), durable, alone)
         except self._failures as exc:
             raise self._translated(exc) from exc
 
-    async def _attempt(self, plan: Plan[T], durable: bool) -> T:
+    async def _attempt(self, plan: Plan[T], durable: bool, alone: bool) -> T:
         connection = await self._take()
         keep = False
         try:
             try:
-                await self._begin(connection, durable)
+                if not alone:
+                    await self._begin(connection, durable)
                 result = await self._drive(connection, plan)
-                await self._end(connection, "COMMIT")
+                if not alone:
+                    await self._end(connection, "COMMIT")
                 keep = True
                 return result
             except (OSError, TimeoutError):
                 raise  # who does not answer, is not asked again
             except Exception:
                 with suppress(*self._failures):
-                    await self._end(connection, "ROLLBACK")
+                    if not alone:
+                        await self._end(connection, "ROLLBACK")
                     keep = not self._is_closed(connection)
                 raise
         finally:
