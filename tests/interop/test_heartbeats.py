@@ -75,8 +75,9 @@ def check_heeded(worker: Program, number: int, study: Any, api: Any, beats: Beat
 def test_trials_of_the_other_are_failed_if_their_worker_is_dead(
     database: Place, tmp_path: Path
 ) -> None:
-    callbacks = ahpo.storages.RetryHeartbeatStaleTrialCallback, (
-        optuna.storages.RetryHeartbeatStaleTrialCallback
+    callbacks = (
+        ahpo.storages.RetryHeartbeatStaleTrialCallback,
+        (optuna.storages.RetryHeartbeatStaleTrialCallback),
     )
     our_retry, their_retry = (callback() for callback in callbacks)
     storage = database.theirs(heartbeat_interval=60, heartbeat_stale_trial_callback=their_retry)

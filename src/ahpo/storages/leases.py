@@ -39,7 +39,7 @@ async def keep(store: weakref.ref[ReplicaStore], leases: Leases) -> None:
     while True:
         await leases.sleep(leases.interval)
         kept = store()
-        if kept is None:
+        if kept is None or kept.deleted:
             return
         try:
             await kept.renew()
