@@ -44,7 +44,7 @@ async def keep(store: weakref.ref[Renewing], leases: Leases) -> None:
     while True:
         await leases.sleep(leases.interval)
         kept = store()
-        if kept is None:
+        if kept is None or kept.deleted:
             return
         try:
             await kept.renew()

@@ -101,6 +101,7 @@ class ReplicaStore(StudyStore):
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)
         self.leases = leases
+        self.deleted = False
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self._lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
@@ -346,11 +347,17 @@ class ReplicaStore(StudyStore):
 
     async def _exchange(self, request: Request) -> Response:
         async def exchange(repeated: bool) -> Response:
+            if self.deleted:
+                raise KeyError(f"The study {self.history.study_name!r} has been deleted.")
             if self._link is None:
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
-        return await patiently(exchange, self.storage.patience)
+        try:
+            return await patiently(exchange, self.storage.patience)
+        except KeyError:
+            self.storage.forget(self)
+            raise
 
     def _apply(
         self,

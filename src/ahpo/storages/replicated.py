@@ -74,9 +74,11 @@ class ReplicatedStorage(Storage):
         self, study_name: str | None, directions: Sequence[StudyDirection]
     ) -> StudyStore:
         name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
-        return await self._opened(
-            await self._run(lambda backend: backend.create_study(name, directions))
-        )
+        link = await self._run(lambda backend: backend.create_study(name, directions))
+        store = self._stores.get((name, link.study_id))
+        if store is not None:
+            self.forget(store)  # somebody else has deleted its study
+        return await self._opened(link)
 
     async def open_study(self, study_name: str) -> StudyStore:
         return await self._open(study_name)
@@ -96,6 +98,19 @@ class ReplicatedStorage(Storage):
 
     async def delete_study(self, study_name: str) -> None:
         await self._run(lambda backend: backend.delete_study(study_name))
+        for (name, _), store in tuple(self._stores.items()):
+            if name == study_name:
+                self.forget(store)
+
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted.
+
+        It has to be said, since the next one of its name may have its identifier.
+        """
+        store.deleted = True
+        key = (store.history.study_name, store.study_id)
+        if self._stores.get(key) is store:
+            del self._stores[key]
 
     async def study_names(self) -> list[str]:
         return await self._run(lambda backend: backend.study_names())
