@@ -158,7 +158,7 @@ class Session:
         self._learns = arrays is None or _has_own(arrays, "observe")
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
-        self._may_be_exhausted = arrays is not None and _has_own(arrays, "exhausted")
+        self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")
         self.warms_up: Callable[[], None] | None = None
         if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
             self.warms_up = sampler.warm_up
@@ -190,7 +190,7 @@ class Session:
             "_stops",
             "_learns",
             "_prepares",
-            "_may_be_exhausted",
+            "may_run_out",
             "_proposes",
             "warms_up",
             "spaces",
@@ -355,12 +355,14 @@ class Session:
     def all_taken(self) -> bool:
         """Tell whether the sampler will have nothing left to try when what runs has ended."""
         history = self.store.history
-        if not self._may_be_exhausted or self.array_sampler is None or history.waiting:
+        if not self.may_run_out or self.array_sampler is None:
+            return False
+        if history.waiting or not history.running:
             return False
         return self.array_sampler.all_taken(View(history))
 
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""
-        if not self._may_be_exhausted or self.array_sampler is None:
+        if not self.may_run_out or self.array_sampler is None:
             return False
         return self.array_sampler.exhausted(View(self.store.history))

@@ -7,6 +7,7 @@ comes between a driver and its connection: and leases are kept whatever the obje
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -29,6 +30,8 @@ class StorageThread:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop
+        # Not the context of whoever asks: it would be kept for as long as what was asked for goes on.
+        self._context = contextvars.Context()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._farewells: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}
         ready = threading.Event()
@@ -48,7 +51,7 @@ class StorageThread:
     def soon(self, function: Callable[..., object], *args: Any) -> None:
         """Call a plain function on the loop, from any thread."""
         try:
-            self.loop.call_soon_threadsafe(function, *args)
+            self.loop.call_soon_threadsafe(function, *args, context=self._context)
         except RuntimeError as error:
             raise StorageInternalError(
                 "The interpreter is shutting down, and the storages are closed."
