@@ -27,6 +27,7 @@ class Dialect:
     """
 
     for_update = ""
+    no_time = "NULL"  # where a query has times in other rows
     is_remote = True
     max_key: int | None = 512
     max_text: int | None = None
@@ -52,8 +53,8 @@ class Dialect:
         return Statement(self.text(sql), args)
 
     def run(self, sql: str, *args: Any) -> Statement:
-        """Return a statement that gives the number of the rows that it changed."""
-        return Statement(self.text(sql), args, rows=False)
+        """Return a statement of which nobody wants to know anything but that it was run."""
+        return Statement(self.text(sql), args, rows=False, heard=False)
 
     def within(self, ids: Sequence[int]) -> tuple[str, tuple[Any, ...]]:
         """Return the condition that a column is one of ``ids`` (not empty), and its arguments."""
@@ -72,11 +73,11 @@ class Dialect:
         raise NotImplementedError
 
     def insert_study(self, study_name: str) -> Statement:
-        """Return the statement that adds a study unless there is one of that name."""
+        """Return the statement that adds a study, or no row if there is one of that name."""
         return self.run(
             "INSERT INTO studies (study_name) VALUES (?) ON CONFLICT (study_name) DO NOTHING",
             study_name,
-        )
+        )._replace(heard=True)
 
     def beat(self, ids: Sequence[int]) -> Statement:
         """Return the statement that renews the leases of those of the trials that are running."""
