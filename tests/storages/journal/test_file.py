@@ -248,9 +248,9 @@ class FailingDisk:
             self.synced += 1
             sync(descriptor)
 
-        def failing(file: Any, lines: list[str], durable: bool) -> int:
+        def failing(file: Any, lines: list[str]) -> int:
             if self.room is None:
-                return append(file, lines, durable)
+                return append(file, lines)
             file.write(("\n".join(lines) + "\n").encode()[: self.room])
             self.room = None
             raise OSError(28, "no space left")
