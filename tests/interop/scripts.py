@@ -45,9 +45,7 @@ def write_plain(api: Any, storage: Any) -> None:
     study.set_user_attr("what", ["a study", None, {"x": inf}])
     study.set_user_attr("what", ["a study", 1, {"y": -inf}])
     study.set_metric_names(["accuracy"])
-    study.optimize(
-        lambda trial: objective(api, trial), n_trials=7, catch=(ZeroDivisionError,)
-    )
+    study.optimize(lambda trial: objective(api, trial), n_trials=7, catch=(ZeroDivisionError,))
     study.enqueue_trial({"x": 0.25, "kind": None}, user_attrs={"from": "the queue"})
     study.enqueue_trial({"x": 0.5, "kind": "né"})
     asked = study.ask({"x": api.distributions.FloatDistribution(-1.0, 1.0)})  # from the queue
@@ -105,6 +103,4 @@ def write_several(api: Any, storage: Any) -> None:
         return x, inf if trial.number == 1 else x * x
 
     study.optimize(objectives, n_trials=4)
-    study.add_trial(
-        api.trial.create_trial(values=[-inf, 0.0], system_attrs={"constraints": None})
-    )
+    study.add_trial(api.trial.create_trial(values=[-inf, 0.0], system_attrs={"constraints": None}))
