@@ -11,7 +11,13 @@ import pytest
 from ahpo.distributions import FloatDistribution, IntDistribution
 from ahpo.engine.drive import drive
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
-from ahpo.history.facts import ParamSet, TrialFinished, UserAttrSet, ValueReported
+from ahpo.history.facts import (
+    ParamSet,
+    StudyUserAttrSet,
+    TrialFinished,
+    UserAttrSet,
+    ValueReported,
+)
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.exchange import Create, Reap, Start, StorageUnavailable, Write
 from ahpo.storages.leases import Leases
@@ -55,20 +61,22 @@ class Turns:
     """Be a sleep that ends when the test says so."""
 
     def __init__(self) -> None:
-        self._turns = threading.Semaphore(0)
+        self._loop: asyncio.AbstractEventLoop
+        self._turns = asyncio.Semaphore(0)
         self.waiting = threading.Semaphore(0)
 
     async def __call__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self.waiting.release()
-        await asyncio.to_thread(self._turns.acquire)
+        await self._turns.acquire()
 
     def next(self) -> None:
         """End one sleep, and return when the next one has begun."""
-        self._turns.release()
+        self.last()
         assert self.waiting.acquire(timeout=10.0)
 
     def last(self) -> None:
-        self._turns.release()
+        self._loop.call_soon_threadsafe(self._turns.release)
 
 
 def _ops(server: ToyServer, kind: type) -> list[int]:
@@ -226,6 +234,19 @@ async def test_a_parameter_that_contradicts_another_process_fails_at_the_end_of_
     assert server.studies["study"].history.record(numbers[1]).params == {}
     await one.aclose()
     await other.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_attribute_that_can_not_be_stored_is_refused_at_once() -> None:
+    storage = ReplicatedStorage(ToyServer().backend)
+    store = await storage.create_study("study", [MINIMIZE])
+    number = await store.start(NOW)
+    for fact in (UserAttrSet(number, "k", {1, 2}), StudyUserAttrSet("k", object())):
+        with pytest.raises(TypeError, match="JSON can hold, but that of 'k' is"):
+            store.record(fact)
+    assert store.history.record(number).user_attrs == {}
+    assert store.history.user_attrs == {}
+    await storage.aclose()
 
 
 class Noting:

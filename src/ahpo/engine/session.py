@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.clock import Clock, SystemClock
-from ahpo.engine.ended_elsewhere import LOST
+from ahpo.engine.ended_elsewhere import LOST, Interruptible
 from ahpo.engine.faces import face
 from ahpo.engine.lines import say_stale
 from ahpo.engine.outcome import Outcome
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ahpo.engine.budget import Budget
-    from ahpo.engine.live_trial import LiveTrial
     from ahpo.trials.frozen import FrozenTrial
 
 __all__ = ("CurrentRun", "Session")
@@ -103,13 +102,13 @@ class Session:
         # With the end of which trials the study may have to stop, and what to ask then.
         self._stops: dict[int, Callable[[View], bool]] = {}
         # The trials that run here and must be told when somebody else finishes them.
-        self.live: dict[int, LiveTrial] = {}
+        self.live: dict[int, Interruptible] = {}
         self.reaped = False
         self.store.watch(self)
 
     # -- what others do, on a thread of the storages ----------------------------------------
 
-    def begin(self, trial: LiveTrial) -> None:
+    def begin(self, trial: Interruptible) -> None:
         """Have a trial told when somebody else finishes it."""
         self.live[trial.number] = trial
         if self.store.history.state(trial.number).is_finished():

@@ -8,12 +8,13 @@ coroutines share a commit and a query, and an idle study has each fact written b
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
@@ -22,7 +23,9 @@ from ahpo.history.facts import (
     ParamSet,
     StudySystemAttrSet,
     StudyUserAttrSet,
+    SystemAttrSet,
     TrialFinished,
+    UserAttrSet,
 )
 from ahpo.history.history import History
 from ahpo.history.placing import place
@@ -40,23 +43,39 @@ from ahpo.storages.exchange import (
     Write,
 )
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
-from ahpo.storages.patience import patiently
+from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
 from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
-if TYPE_CHECKING:
-    from ahpo.storages.replicated import ReplicatedStorage
-
-__all__ = ("ReplicaStore",)
+__all__ = ("Home", "ReplicaStore")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
 
 _IDLE, _LINGERING, _BUSY = range(3)
+_ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
+
+
+class Home(Protocol):
+    """Be the storage of a replica."""
+
+    patience: Patience
+
+    def now(self) -> int:
+        """Return the time of day, in microseconds since the epoch."""
+        ...
+
+    async def relink(self, study_name: str) -> Link:
+        """Return another link to a study."""
+        ...
+
+    def reopened(self, study_name: str) -> ReplicaStore:
+        """Open a study, blocking this thread."""
+        ...
 
 
 class _Item(NamedTuple):
@@ -77,7 +96,7 @@ class ReplicaStore(StudyStore):
 
     waits = True
 
-    def __init__(self, storage: ReplicatedStorage, link: Link, leases: Leases | None) -> None:
+    def __init__(self, storage: Home, link: Link, leases: Leases | None) -> None:
         self.storage = storage
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)
@@ -106,6 +125,8 @@ class ReplicaStore(StudyStore):
     # -- what is recorded -------------------------------------------------------------------
 
     def record(self, fact: Fact) -> None:
+        if isinstance(fact, _ATTRIBUTES):
+            _check_json(fact.key, fact.value)
         with self._lock:
             self.history.apply(fact)
             idle = self._queue(_Item(fact))
@@ -141,6 +162,9 @@ class ReplicaStore(StudyStore):
 
     async def flush(self) -> None:
         await self._ask(None)
+        refused = self._refused.pop(-1, None)  # an attribute of the study
+        if refused is not None:
+            raise refused
 
     async def refresh(self) -> None:
         await self._ask(None, read=True)
@@ -149,6 +173,7 @@ class ReplicaStore(StudyStore):
         await self._ask(None, read=True)
 
     async def finish(self, fact: TrialFinished) -> None:
+        # What nobody waited for and the storage could not take: here somebody does.
         refused = self._refused.pop(fact.number, None)
         if refused is not None and fact.state is not TrialState.FAIL:
             raise refused
@@ -347,8 +372,8 @@ class ReplicaStore(StudyStore):
             error = answer if isinstance(answer, Exception) else None
             if error is None:
                 self._accept(item.what, answer)
-            elif isinstance(item.what, ParamSet) and isinstance(error, ValueError):
-                self._refused[item.what.number] = error
+            elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
+                self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         # What was recorded meanwhile is ahead of what has just been read.
@@ -400,6 +425,16 @@ class ReplicaStore(StudyStore):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)
             self._own[trial_id] = answer
+
+
+def _check_json(key: str, value: Any) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`value` must be something that JSON can hold, but that of {key!r} is {value!r}: "
+            f"{error}."
+        ) from error
 
 
 def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:

@@ -42,18 +42,23 @@ class ReplicatedStorage(Storage):
         self.patience = patience
         self._thread: StorageThread | None = None
         self._backend: Backend | None = None
+        self._abandoned: weakref.finalize[..., ReplicatedStorage]
+        self._was_there = False
         self._stores: weakref.WeakValueDictionary[tuple[str, int], ReplicaStore] = (
             weakref.WeakValueDictionary()
         )
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_thread"], state["_backend"], state["_stores"]
+        for name in ("_thread", "_backend", "_was_there", "_stores", "_abandoned"):
+            state.pop(name, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._thread = self._backend = None
+        self._was_there = False
         self._stores = weakref.WeakValueDictionary()
 
     def reopened(self, study_name: str) -> ReplicaStore:
@@ -98,10 +103,12 @@ class ReplicatedStorage(Storage):
     async def aclose(self) -> None:
         for store in tuple(self._stores.values()):
             await store.aclose()
-        if self._backend is not None and self._thread is storage_thread():
-            backend, self._backend = self._backend, None
-            self._thread.forget(self)
-            await self._thread.run(backend.aclose)
+        thread, backend = storage_thread(), self._backend
+        if backend is not None and self._thread is thread:
+            self._backend = None
+            thread.forget(self)
+            self._abandoned.detach()
+            await thread.run(backend.aclose)
 
     # -- on the storages' thread ------------------------------------------------------------
 
@@ -109,8 +116,12 @@ class ReplicatedStorage(Storage):
         thread = storage_thread()
         if self._backend is None or self._thread is not thread:
             # A forked child makes a new one: the connections of the old one are the parent's.
-            self._thread, self._backend = thread, self._make_backend()
+            backend = self._make_backend()
+            self._thread, self._backend = thread, backend
             thread.at_exit(self, _farewell(weakref.ref(self)))
+            # Plain code closes nothing: what it no longer has must not keep a connection.
+            self._abandoned = weakref.finalize(self, thread.abandoned, id(self), backend.aclose)
+            self._abandoned.atexit = False
         return self._backend
 
     async def relink(self, study_name: str) -> Link:
@@ -118,9 +129,14 @@ class ReplicatedStorage(Storage):
         return await self._here().open_study(study_name)
 
     async def _run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
-        pending = storage_thread().run(
-            lambda: patiently(lambda repeated: work(self._here()), self.patience)
-        )
+        async def attempts() -> T:
+            done = await patiently(
+                lambda repeated: work(self._here()), self.patience, self._was_there
+            )
+            self._was_there = True
+            return done
+
+        pending = storage_thread().run(attempts)
         try:
             return await pending
         except GeneratorExit:

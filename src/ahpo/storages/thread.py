@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ahpo.exceptions import StorageInternalError
@@ -97,6 +98,14 @@ class StorageThread:
     def forget(self, key: object) -> None:
         """Take back what was said to `at_exit`."""
         self._farewells.pop(id(key), None)
+
+    def abandoned(self, key: int, aclose: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Close what said ``at_exit(key)`` and nobody has any more; called in any thread."""
+        if self is not _current:  # a forked child: it belongs to the parent
+            return
+        self._farewells.pop(key, None)
+        with suppress(StorageInternalError):
+            self.soon(lambda: self.spawn(aclose()))
 
     def close(self) -> None:
         """Say farewell, for a bounded time, and end the thread."""

@@ -165,6 +165,9 @@ async def test_journal_that_was_repaired_can_be_used_again(path: Path) -> None:
     assert len(await late.refresh()) == 3
     assert await late.start() == 1
     assert told(await late.refresh()) == told(await (await opened(path)).refresh())
+    other = TellingStore(await reading.create_study("other", MINIMIZE))
+    await other.start()
+    assert other.trials[0].trial_id == 3
 
 
 @pytest.mark.asyncio

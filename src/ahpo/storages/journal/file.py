@@ -18,7 +18,7 @@ from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, T
 from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalFileBackend", "JournalFileStorage")
+__all__ = ("FilePlace", "JournalFileBackend", "JournalFileStorage")
 
 _CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.

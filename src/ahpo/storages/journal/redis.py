@@ -19,7 +19,7 @@ from ahpo.storages.exchange import StorageUnavailable
 from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalRedisBackend", "JournalRedisStorage")
+__all__ = ("JournalRedisBackend", "JournalRedisStorage", "RedisPlace")
 
 # All logs are there or none is; with an expected last number, only if it is that.
 _APPEND = """

@@ -50,6 +50,8 @@ _PASSING = frozenset(
         "1213 1226 1317 1412 1637 1927 3024 4031 2002 2003 2006 2013 2014 2055".split(),
     )
 )
+# The driver could not connect.
+_SILENCE = frozenset((2002, 2003))
 # Two who make the same tables at once: table, index, row are there already.
 _RACE = frozenset((1050, 1061, 1062))
 _TIMEOUTS = {"timeout": "connect_timeout"}
@@ -248,6 +250,9 @@ class MySQLBackend(ServerBackend):
         return StorageInternalError(f"The database {where} can not be used: {reason}.")
 
     # -- the schema -------------------------------------------------------------------------
+
+    def _is_silence(self, exc: Exception) -> bool:
+        return _code(exc) in _SILENCE or super()._is_silence(exc)
 
     def _is_race(self, exc: Exception) -> bool:
         # The lock of a connection that has failed stays until the connection is closed.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import StorageUnavailable, StorageUnreachable
 from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.base import SQLBackend
 from ahpo.storages.sql.statements import Plan, Statement
@@ -102,6 +102,10 @@ class ServerBackend(SQLBackend):
     def _has_tables(self) -> Plan[bool]:
         """Tell whether all tables are there, and the rows that name the version."""
 
+    def _is_silence(self, exc: Exception) -> bool:
+        """Tell whether the reason of a connection that failed is that there is no server."""
+        return isinstance(exc, OSError) and not isinstance(exc, ConnectionResetError)
+
     def _is_race(self, exc: Exception) -> bool:
         """Tell whether an error comes from somebody else who made the same tables meanwhile."""
         return False
@@ -127,7 +131,14 @@ class ServerBackend(SQLBackend):
             connection = self._idle.pop()
             if not self._is_closed(connection):
                 return connection
-        return await self._connect()
+        try:
+            return await self._connect()
+        except self._failures as exc:
+            if self._is_silence(exc):
+                raise StorageUnreachable(
+                    f"Nothing answers at {self._parts.shown()}: {str(exc) or type(exc).__name__}."
+                ) from exc
+            raise
 
     async def aclose(self) -> None:
         self._at_home()

@@ -39,8 +39,8 @@ _REASONS = {
     14: "its file can not be opened",
     26: "its file is no database of SQLite",
 }
-# Optuna reads that a trial is waiting, or running, and writes what it makes of that without a look at
-# what others did in between: so on SQLite, where it locks no row, it may start a trial twice, or
+# Optuna reads that a trial is waiting, or running, and writes what it makes of that without a look
+# at what others did in between: so on SQLite, where it locks no row, it may start a trial twice, or
 # finish it again. The database refuses that; Optuna takes it for what it is, and goes on.
 _GUARD = "ahpo_one_writer_only"
 _MAKE_GUARD = f"""
