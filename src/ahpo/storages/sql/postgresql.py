@@ -48,6 +48,7 @@ class PostgreSQLDialect(AtOnceDialect):
     """Word statements for PostgreSQL."""
 
     for_update = " FOR UPDATE"
+    no_time = "CAST(NULL AS timestamp)"
     now = "CAST(clock_timestamp() AS timestamp)"
 
     def translate(self, sql: str) -> str:
