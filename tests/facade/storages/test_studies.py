@@ -113,9 +113,7 @@ def test_copies_between_any_two_storages(place_of: Callable[[str], Place], face:
     source.set_metric_names(["f", "g"])
     memory = source._storage
     for kind, place in places.items():
-        face.copy_study(
-            from_study_name="source", from_storage=memory, to_storage=place.named()
-        )
+        face.copy_study(from_study_name="source", from_storage=memory, to_storage=place.named())
         assert face.get_all_study_names(place.named()) == ["source"], kind
 
     for one, other in itertools.product(KINDS, repeat=2):
