@@ -197,7 +197,7 @@ class MySQLBackend(ServerBackend):
             "host": parts.host or "localhost",
             "port": parts.port or 3306,
             "user": parts.user,
-            "password": parts.password or "",
+            "password": (parts.password or "").encode(),  # as text, it would have to be Latin-1
             "database": parts.database,
             "charset": "utf8mb4",
             "connect_timeout": _CONNECT_TIMEOUT,
