@@ -162,7 +162,7 @@ class ServerBackend(SQLBackend):
         writes: bool = True,
         alone: bool = False,
     ) -> T:
-        """Carry out a plan; ``alone`` says that it is one statement, a transaction by itself."""
+        """Carry out a plan; ``alone`` says that each statement may be a transaction by itself."""
         self._at_home()
         if not self._prepared:
             async with self._preparing:
