@@ -32,7 +32,9 @@ LEASES = Leases()
 
 
 class Renewing(Protocol):
-    """Hold leases."""
+    """Hold leases, unless the study of the trials has been deleted."""
+
+    deleted: bool
 
     async def renew(self) -> None:
         """Renew them."""
