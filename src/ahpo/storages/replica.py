@@ -28,7 +28,7 @@ from ahpo.history.facts import (
     UserAttrSet,
 )
 from ahpo.history.history import History
-from ahpo.history.placing import place
+from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import TrialState
 from ahpo.storages.exchange import (
@@ -371,7 +371,7 @@ class ReplicaStore(StudyStore):
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         history, own = self.history, self._own
-        changed: set[int] = set()
+        news: list[FinishedTrial] = []
         for record in response.trials:
             trial_id, number, state = record.trial_id, record.number, record.state
             if trial_id in own:
@@ -379,21 +379,21 @@ class ReplicaStore(StudyStore):
                     continue  # what is known here is newer
                 if number not in ended:
                     lost.append(number)
-            place(history, record)
-            changed.add(number)
+            news.append(record)
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
+        place_all(history, news)
         if response.trials:
             self._names.update(_names(response.trials))
         if response.user_attrs is not None:
             history.user_attrs = response.user_attrs
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
-        return changed
+        return {record.number for record in news}
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history
