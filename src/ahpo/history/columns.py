@@ -278,16 +278,16 @@ class FinishedTable:
                 trials[place] = trial
         return trials
 
-    def _trials(
-        self, rows: NDArray[np.int64], names: tuple[str, ...]
-    ) -> Iterator[FinishedTrial]:
+    def _trials(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Iterator[FinishedTrial]:
         """Return rows that have the same parameters."""
         values = [
             None if any(value != value for value in told) else tuple(told)
             for told in self.values.take(rows).tolist()
         ]
         params, distributions = self._params(rows, names)
-        attrs = [(self.user_attrs[row] or {}, self.system_attrs[row] or {}) for row in rows.tolist()]
+        attrs = [
+            (self.user_attrs[row] or {}, self.system_attrs[row] or {}) for row in rows.tolist()
+        ]
         return map(
             FinishedTrial,
             self.numbers.data[rows].tolist(),
@@ -296,9 +296,9 @@ class FinishedTable:
             values,
             params,
             distributions,
-            map(self.reports, rows.tolist()),
-            [user for user, _ in attrs],
-            [system for _, system in attrs],
+            map(self.reports, places),
+            [self.user_attrs[row] or {} for row in places],
+            [self.system_attrs[row] or {} for row in places],
             [None if at == NOTHING else at for at in self.started.take(rows).tolist()],
             [None if at == NOTHING else at for at in self.completed.take(rows).tolist()],
         )

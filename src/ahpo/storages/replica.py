@@ -285,6 +285,12 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
+            while response.more:
+                with self._lock:
+                    changed = self._place(response, set(), lost)
+                    self._record_again((*items, *self._items), changed)
+                request = request._replace(seen=self._seen())
+                response = await self._exchange(request)
             with self._lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
@@ -308,18 +314,21 @@ class ReplicaStore(StudyStore):
         self._beat = False
         return Request(
             ops,
-            Seen(
-                self._last_id,
-                self.history.n_trials,
-                self._own,
-                self._running,
-                self._waiting,
-                self._names,
-            ),
+            self._seen(),
             durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(self._own) if self._closing else (),
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            self._last_id,
+            self.history.n_trials,
+            self._own,
+            self._running,
+            self._waiting,
+            self._names,
         )
 
     def _op(self, what: Fact | Start | Create | Reap) -> Op:
@@ -361,13 +370,16 @@ class ReplicaStore(StudyStore):
                 self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
-        # What was recorded meanwhile is ahead of what has just been read.
-        for item in self._items:
+        self._record_again(self._items, changed)
+        return results
+
+    def _record_again(self, items: Iterable[_Item], changed: set[int]) -> None:
+        """Record what is ahead of what has just been read of these trials, and of the study."""
+        for item in items:
             number = getattr(item.what, "number", None)
             if item.pending is None and (number is None or number in changed):
                 with suppress(UpdateFinishedTrialError):
                     self.history.apply(item.what)  # type: ignore[arg-type]
-        return results
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         history, own = self.history, self._own

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Enum
 from itertools import groupby
 from operator import itemgetter
@@ -73,15 +73,17 @@ class Replay:
 
     :param study_name: the name of the study to follow; of studies of that name it is the one that
         there is at the end, until `settle` is called
+    :param gone: the identifiers of studies that are not meant by the name
     """
 
-    def __init__(self, study_name: str | None = None) -> None:
+    def __init__(self, study_name: str | None = None, gone: Container[int] = ()) -> None:
         self.cursor = 0  # up to where the journal has been read, in the units of whoever reads it
         self.broken = False  # whether it stopped in the middle of what it was fed
         self.now = 0.0  # the time of reading, by the clock of whoever reads
         self.studies: dict[int, str] = {}
         self.directions: dict[int, tuple[StudyDirection, ...]] = {}
         self._name = study_name
+        self._gone = gone
         self._n_studies = 0
         self._n_trials = 0
         self._names: dict[str, str] = {}
@@ -259,7 +261,7 @@ class Replay:
         self._n_studies += 1
         self.studies[study_id] = name
         self.directions[study_id] = directions
-        if name == self._name:
+        if name == self._name and study_id not in self._gone:
             self._follow(study_id)
         return study_id
 
