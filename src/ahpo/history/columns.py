@@ -285,9 +285,7 @@ class FinishedTable:
             for told in self.values.take(rows).tolist()
         ]
         params, distributions = self._params(rows, names)
-        attrs = [
-            (self.user_attrs[row] or {}, self.system_attrs[row] or {}) for row in rows.tolist()
-        ]
+        places = rows.tolist()
         return map(
             FinishedTrial,
             self.numbers.data[rows].tolist(),
