@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
 
-__all__ = ("LOST", "CancelsWhenLost", "TrialLost", "is_lost")
+__all__ = ("LOST", "CancelsWhenLost", "TrialLost", "call_if_open", "is_lost")
 
 # Why such a trial is interrupted.
 LOST = "finished from elsewhere"
@@ -21,6 +23,12 @@ class TrialLost(Exception):
 def is_lost(trial: LiveTrial) -> bool:
     """Tell whether somebody else has finished the trial."""
     return trial.interrupted_by == LOST
+
+
+def call_if_open(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call a function on an event loop soon, from any thread, unless the loop has been closed."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function)
 
 
 class CancelsWhenLost:
@@ -36,7 +44,7 @@ class CancelsWhenLost:
         self._cancelled = False
 
     def _tell(self) -> None:  # in any thread
-        self._loop.call_soon_threadsafe(self._cancel)
+        call_if_open(self._loop, self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._cancelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
@@ -15,7 +16,10 @@ T = TypeVar("T")
 
 
 class Patience(NamedTuple):
-    """How many seconds to try in all, how long to pause at first and at most, and what waits."""
+    """How many seconds to try in all, how long to pause at first and at most, and what waits.
+
+    What the attempts take counts, too: those that hang do so for long.
+    """
 
     total: float = 60.0
     first: float = 0.05
@@ -31,11 +35,14 @@ async def patiently(work: Callable[[bool], Awaitable[T]], patience: Patience) ->
 
     :raises StorageInternalError: if it still does after all that time
     """
-    pause, waited = patience.first, 0.0
+    pause, waited, repeated = patience.first, 0.0, False
     while True:
+        began = time.monotonic()
         try:
-            return await work(waited > 0.0)
+            return await work(repeated)
         except StorageUnavailable as error:
+            waited += time.monotonic() - began
+            repeated = True
             if waited >= patience.total:
                 raise StorageInternalError(
                     f"The storage could not be reached for {waited:.0f} s: {error}"

@@ -37,7 +37,8 @@ _WORDS = SchemaWords(
     # Names that differ in case, or in an accent, are different names.
     suffix=" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
 )
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 30, 120
+# Seconds to wait for a connection, and for the next bytes of an answer.
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 15, 30
 # Servers refuse packets of more than so many bytes, 16 million as a rule.
 _MAX_ROWS, _MAX_BYTES = 1000, 1_000_000
 # Too many connections or resources in use, shutting down, network trouble, a row changed or a lock
@@ -52,9 +53,9 @@ _PASSING = frozenset(
 # Two who make the same tables at once: table, index, row are there already.
 _RACE = frozenset((1050, 1061, 1062))
 _TIMEOUTS = {"timeout": "connect_timeout"}
-_NUMBERS = frozenset(("connect_timeout", "read_timeout", "max_allowed_packet"))
+_NUMBERS = {"connect_timeout": float, "read_timeout": float, "max_allowed_packet": int}
 _SSL = {"ssl_ca": "ca", "ssl_capath": "capath", "ssl_cert": "cert", "ssl_key": "key"}
-_ARGUMENTS = _NUMBERS | {"charset", "ssl", "unix_socket", "init_command", "program_name"}
+_ARGUMENTS = _NUMBERS.keys() | {"charset", "ssl", "unix_socket", "init_command", "program_name"}
 
 
 class _Cursor(Cursor):
@@ -270,7 +271,7 @@ def _driver_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
         if name in _SSL:
             found.setdefault("ssl", {})[_SSL[name]] = value
         elif name in _ARGUMENTS:
-            found[name] = int(float(value)) if name in _NUMBERS else value
+            found[name] = _NUMBERS[name](value) if name in _NUMBERS else value
         else:
             raise ValueError(
                 "The connect arguments of MySQL may be "

@@ -175,6 +175,8 @@ class ServerBackend(SQLBackend):
                 await self._end(connection, "COMMIT")
                 keep = True
                 return result
+            except (OSError, TimeoutError):
+                raise  # who does not answer is not asked to roll back: dropping it does that
             except Exception:
                 with suppress(*self._failures):
                     await self._end(connection, "ROLLBACK")
