@@ -34,6 +34,11 @@ LEASES = Leases()
 class Renewing(Protocol):
     """Hold leases."""
 
+    @property
+    def deleted(self) -> bool:
+        """Whether there is nothing left to hold them for."""
+        ...
+
     async def renew(self) -> None:
         """Renew them."""
         ...

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.exceptions import UpdateFinishedTrialError
+from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.history.facts import (
     Fact,
     ParamSet,
@@ -30,6 +30,7 @@ from ahpo.history.facts import (
 from ahpo.history.history import History
 from ahpo.history.placing import place
 from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.logging import get_logger
 from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
@@ -40,6 +41,7 @@ from ahpo.storages.exchange import (
     Response,
     Seen,
     Start,
+    StorageUnavailable,
     Write,
 )
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
@@ -49,6 +51,8 @@ from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
 __all__ = ("Home", "ReplicaStore")
+
+_logger = get_logger("ahpo.storages")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -75,6 +79,10 @@ class Home(Protocol):
 
     def reopened(self, study_name: str) -> ReplicaStore:
         """Open a study, blocking this thread."""
+        ...
+
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted."""
         ...
 
 
@@ -117,6 +125,8 @@ class ReplicaStore(StudyStore):
         self._waiting: dict[int, int] = {}
         self._names: dict[str, BaseDistribution] = {}
         self._beat = self._closing = False
+        self._in_vain: str | None = None  # what was said when the storage was last given up
+        self._abandoned: list[int] = []
         _stores.add(self)
 
     def __reduce__(self) -> Any:
@@ -197,7 +207,13 @@ class ReplicaStore(StudyStore):
         numbers = await self.reap()
         watcher = next(iter(self._watchers), None)
         if numbers and watcher is not None:
-            await asyncio.to_thread(watcher.stale, numbers)
+            try:
+                await asyncio.to_thread(watcher.stale, numbers)
+            except Exception:
+                _logger.exception("The callback for trials whose leases have expired failed.")
+
+    def abandon(self, number: int) -> None:
+        self._abandoned.append(number)
 
     def watch(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
@@ -284,6 +300,17 @@ class ReplicaStore(StudyStore):
 
     async def _work(self) -> None:
         """Carry out what is queued, until nothing is left that can be."""
+        try:
+            await self._work_on()
+        except BaseException as error:  # a defect, which must not leave anybody waiting
+            with self._lock:
+                items, self._items = self._items, []
+                self._items += [item for item in items if item.pending is None]
+                self._state = _IDLE
+            resolve([(item.pending, None, error) for item in items if item.pending is not None])
+            raise
+
+    async def _work_on(self) -> None:
         failed = False
         while True:
             with self._lock:
@@ -304,6 +331,8 @@ class ReplicaStore(StudyStore):
             with self._lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
+            if all(item.pending is None for item in items):
+                self._in_vain = None  # nobody has waited
             with self._lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
@@ -312,13 +341,19 @@ class ReplicaStore(StudyStore):
             return False
         if self.leases and self._own and not self._stop_keeper and not self._closing:
             self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
-        if lost:
-            for watcher in tuple(self._watchers):
-                watcher.lost(lost)
-        resolve(results)
+        try:
+            if lost:
+                for watcher in tuple(self._watchers):
+                    watcher.lost(lost)
+        finally:
+            resolve(results)
         return True
 
     def _request(self, items: list[_Item]) -> Request:
+        while self._abandoned:
+            number = self._abandoned.pop()
+            if self._own.pop(trial_id := self.history.trial_id(number), None) is not None:
+                self._running[trial_id] = number
         ops = [self._op(item.what) for item in items if item.what is not None]
         beat = tuple(self._own) if self._beat and not self._closing else ()
         self._beat = False
@@ -353,10 +388,19 @@ class ReplicaStore(StudyStore):
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
+        patience, known = self.storage.patience, self._in_vain
+        if known is not None:  # it has been waited for, and nobody else need do so
+            patience = patience._replace(total=0.0)
+        self._in_vain = None
         try:
-            return await patiently(exchange, self.storage.patience)
+            return await patiently(exchange, patience)
         except KeyError:
             self.storage.forget(self)
+            raise
+        except StorageInternalError as error:
+            if isinstance(error.__cause__, StorageUnavailable):
+                self._in_vain = known or str(error)
+                raise StorageInternalError(self._in_vain) from error.__cause__
             raise
 
     def _apply(

@@ -40,7 +40,7 @@ _BATCH = 2000  # logs in one request
 _ATTEMPTS = 5
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SECONDS_TO_CONNECT = 10.0
-_SECONDS_TO_ANSWER = 60.0
+_SECONDS_TO_ANSWER = 30.0
 
 
 def _imported() -> Any:

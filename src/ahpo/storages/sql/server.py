@@ -201,7 +201,7 @@ class ServerBackend(SQLBackend):
                 keep = True
                 return result
             except (OSError, TimeoutError):
-                raise  # who does not answer, is not asked again
+                raise  # who does not answer is not asked to roll back: dropping it does that
             except Exception:
                 with suppress(*self._failures):
                     if not alone:
