@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -93,6 +94,7 @@ class ReplicaStore(StudyStore):
         self._link: Link | None = link
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
+        self._listening: Link | None = None
         self._refused: dict[int, Exception] = {}
         # By trial identifier, written by exchanges only: what `Seen` says.
         self._last_id = -1
@@ -177,6 +179,8 @@ class ReplicaStore(StudyStore):
 
     async def renew(self) -> None:
         """Renew the leases of the trials that this store runs, and reap those of others."""
+        if not self._own:
+            self._stop_listening()
         self._beat = True
         numbers = await self.reap()
         watcher = next(iter(self._watchers), None)
@@ -219,9 +223,9 @@ class ReplicaStore(StudyStore):
 
     async def aclose(self) -> None:
         """Write what is left, give up the leases of trials that still run, and close the link."""
-        await self._here().run(self._stop_keeping)
         self._closing = True
         try:
+            await self._here().run(self._stop_keeping)
             with suppress(KeyError):  # deleted: there is nothing left to write
                 await self._ask(None)
         finally:
@@ -232,6 +236,7 @@ class ReplicaStore(StudyStore):
         stop, self._stop_keeper = self._stop_keeper, None
         if stop is not None:
             stop()
+        self._stop_listening()
 
     async def _unlink(self) -> None:
         link, self._link = self._link, None
@@ -294,13 +299,37 @@ class ReplicaStore(StudyStore):
             if not isinstance(error, Exception):
                 raise
             return False
-        if self.leases and self._own and not self._stop_keeper and not self._closing:
-            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        if self._own and not self._closing:
+            self._look_after()
         if lost:
             for watcher in tuple(self._watchers):
                 watcher.lost(lost)
         resolve(results)
         return True
+
+    def _look_after(self) -> None:
+        """Keep the leases of the trials that run here, and hear what others do to them."""
+        if self.leases and not self._stop_keeper:
+            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        link = self._link
+        if link is not None and link is not self._listening:
+            self._listening = link
+            if link.listen(partial(_hear, weakref.ref(self))):
+                self._hear()  # which begins it, and brings what happened before
+
+    def _stop_listening(self) -> None:
+        link, self._listening = self._listening, None
+        if link is not None:
+            link.listen(None)
+
+    def _hear(self) -> None:
+        """Read what others have written; nobody waits for it."""
+        with self._lock:
+            self._items.append(_Item(None, read=True))
+            wake = self._state != _BUSY
+            self._state = _BUSY
+        if wake:
+            self._begin()
 
     def _request(self, items: list[_Item]) -> Request:
         ops = [self._op(item.what) for item in items if item.what is not None]
@@ -362,11 +391,12 @@ class ReplicaStore(StudyStore):
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         # What was recorded meanwhile is ahead of what has just been read.
-        for item in self._items:
-            number = getattr(item.what, "number", None)
-            if item.pending is None and (number is None or number in changed):
+        for what, pending, _ in self._items:
+            number = getattr(what, "number", None)
+            recorded = pending is None and what is not None
+            if recorded and (number is None or number in changed):
                 with suppress(UpdateFinishedTrialError):
-                    self.history.apply(item.what)  # type: ignore[arg-type]
+                    self.history.apply(what)  # type: ignore[arg-type]
         return results
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
@@ -410,6 +440,12 @@ class ReplicaStore(StudyStore):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)
             self._own[trial_id] = answer
+
+
+def _hear(store: weakref.ref[ReplicaStore]) -> None:
+    kept = store()
+    if kept is not None:
+        kept._hear()
 
 
 def _check_json(key: str, value: Any) -> None:

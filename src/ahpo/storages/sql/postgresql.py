@@ -10,9 +10,11 @@ from urllib.parse import quote, urlencode
 import asyncpg
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import Link, StorageUnavailable
 from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.dialect import Dialect, conflict
+from ahpo.storages.sql.exchange import StudyRow
+from ahpo.storages.sql.listening import Ears, ListeningLink, channel_of
 from ahpo.storages.sql.schema import ENUMS, TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend, Unsuitable
 from ahpo.storages.sql.statements import Plan, Statement, Table
@@ -80,6 +82,9 @@ class PostgreSQLDialect(Dialect):
         )
         yield self.run(sql, *map(list, zip(*sets, strict=True)))
 
+    def announce(self, study_id: int) -> Plan[None]:
+        yield self.fetch("SELECT pg_notify(?, '')", channel_of(study_id))
+
     def before(self, seconds: float) -> tuple[str, Any]:
         return f"{self.now} - make_interval(secs => ?)", float(seconds)
 
@@ -126,6 +131,10 @@ class PostgreSQLBackend(ServerBackend):
         for name in [name for name in query if name.startswith("keepalives")]:
             del query[name]  # of libpq, which is not here
         self._dsn = _dsn(parts, query)
+        self._ears: Ears | None = Ears()
+
+    def link(self, row: StudyRow) -> Link:
+        return super().link(row) if self._ears is None else ListeningLink(self, row, self._ears)
 
     # -- what the driver does ---------------------------------------------------------------
 
@@ -133,10 +142,24 @@ class PostgreSQLBackend(ServerBackend):
         return await asyncpg.connect(self._dsn, **self._arguments)
 
     async def _begin(self, connection: Any, durable: bool) -> None:
+        if self._ears is not None:
+            await self._tune(connection, self._ears)
         # In one go. What is set, is set for this transaction alone: behind a pooler, the next one
         # may have another session.
         sql = "BEGIN ISOLATION LEVEL READ COMMITTED"
         await connection.execute(sql if durable else f"{sql}; SET LOCAL synchronous_commit TO OFF")
+
+    async def _tune(self, connection: Any, ears: Ears) -> None:
+        try:
+            await ears.tune(connection)
+        except asyncpg.PostgresError as exc:
+            if getattr(exc, "sqlstate", None) in _FOREIGN_STATEMENT:
+                self._without_cache(connection, exc)
+            if isinstance(self._translated(exc), StorageUnavailable):
+                self._drop(connection)  # the driver may think that it listens
+                raise
+            self._ears = None  # there are servers that do not have it
+            await connection.execute("ROLLBACK")
 
     async def _run(self, connection: Any, statement: Statement) -> Any:
         try:
