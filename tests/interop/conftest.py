@@ -74,6 +74,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     place.close()
 
 
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Place]:
+    """An empty database of SQLite."""
+    place = Place("sqlite", f"sqlite:///{tmp_path}/study.db")
+    yield place
+    place.close()
+
+
 @pytest.fixture(autouse=True)
 def quiet_optuna() -> Iterator[None]:
     verbosity = optuna.logging.get_verbosity()

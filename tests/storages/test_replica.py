@@ -61,20 +61,22 @@ class Turns:
     """Be a sleep that ends when the test says so."""
 
     def __init__(self) -> None:
-        self._turns = threading.Semaphore(0)
+        self._end: Callable[[], object] = lambda: None
         self.waiting = threading.Semaphore(0)
 
     async def __call__(self, seconds: float) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._end = lambda: loop.call_soon_threadsafe(ended.set)
         self.waiting.release()
-        await asyncio.to_thread(self._turns.acquire)
+        await ended.wait()
 
     def next(self) -> None:
         """End one sleep, and return when the next one has begun."""
-        self._turns.release()
+        self.last()
         assert self.waiting.acquire(timeout=10.0)
 
     def last(self) -> None:
-        self._turns.release()
+        self._end()
 
 
 def _ops(server: ToyServer, kind: type) -> list[int]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ class TrialBlock:
             self._guard = guard.pop_all()
         if session.store.waits:
             loop = asyncio.get_running_loop()
-            self._trial.on_interrupt = partial(loop.call_soon_threadsafe, self.end, LOST)
+            self._trial.on_interrupt = lambda: loop.call_soon_threadsafe(self.end, LOST)
             session.begin(self._trial)
         return self._trial
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ahpo.engine.live_trial import LiveTrial
-
-__all__ = ("LOST", "TrialLost", "is_lost")
+__all__ = ("LOST", "Interruptible", "TrialLost", "is_lost")
 
 # Why such a trial is interrupted.
 LOST = "finished from elsewhere"
+
+
+class Interruptible(Protocol):
+    """Be a trial that can be ended from outside."""
+
+    @property
+    def number(self) -> int:
+        """The number of the trial."""
+        ...
+
+    @property
+    def interrupted_by(self) -> str | None:
+        """Why it was ended, or None if it was not."""
+        ...
+
+    def interrupt(self, reason: str) -> None:
+        """End it."""
+        ...
 
 
 class TrialLost(Exception):
     """Tell that somebody else has finished the trial while its objective was running."""
 
 
-def is_lost(trial: LiveTrial) -> bool:
+def is_lost(trial: Interruptible) -> bool:
     """Tell whether somebody else has finished the trial."""
     return trial.interrupted_by == LOST

@@ -27,12 +27,17 @@ __all__ = (
     "Seen",
     "Start",
     "StorageUnavailable",
+    "StorageUnreachable",
     "Write",
 )
 
 
 class StorageUnavailable(Exception):
     """Tell that an exchange failed for a reason that may pass, and that it may be tried again."""
+
+
+class StorageUnreachable(StorageUnavailable):
+    """Tell that nothing answers at the address of the storage, which may be a wrong one."""
 
 
 class Write(NamedTuple):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
@@ -43,16 +42,14 @@ from ahpo.storages.exchange import (
     Start,
     Write,
 )
+from ahpo.storages.forking import guard
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
-from ahpo.storages.patience import patiently
+from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
 from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
-if TYPE_CHECKING:
-    from ahpo.storages.replicated import ReplicatedStorage
-
-__all__ = ("ReplicaStore",)
+__all__ = ("Home", "ReplicaStore")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -62,6 +59,24 @@ _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
+
+
+class Home(Protocol):
+    """Be the storage of a replica."""
+
+    patience: Patience
+
+    def now(self) -> int:
+        """Return the time of day, in microseconds since the epoch."""
+        ...
+
+    async def relink(self, study_name: str) -> Link:
+        """Return another link to a study."""
+        ...
+
+    def reopened(self, study_name: str) -> ReplicaStore:
+        """Open a study, blocking this thread."""
+        ...
 
 
 class _Item(NamedTuple):
@@ -82,13 +97,14 @@ class ReplicaStore(StudyStore):
 
     waits = True
 
-    def __init__(self, storage: ReplicatedStorage, link: Link, leases: Leases | None) -> None:
+    def __init__(self, storage: Home, link: Link, leases: Leases | None) -> None:
         self.storage = storage
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)
         self.leases = leases
+        self.deleted = False
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
-        self._lock = self.history.guard = threading.Lock()
+        self.lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
         self._state = _IDLE
         self._link: Link | None = link
@@ -103,7 +119,7 @@ class ReplicaStore(StudyStore):
         self._waiting: dict[int, int] = {}
         self._names: dict[str, BaseDistribution] = {}
         self._beat = self._closing = False
-        _stores.add(self)
+        guard(self)
 
     def __reduce__(self) -> Any:
         # The study stays where it is, and is opened there again.
@@ -114,7 +130,7 @@ class ReplicaStore(StudyStore):
     def record(self, fact: Fact) -> None:
         if isinstance(fact, _ATTRIBUTES):
             _check_json(fact.key, fact.value)
-        with self._lock:
+        with self.lock:
             self.history.apply(fact)
             idle = self._queue(_Item(fact))
         if idle:
@@ -123,7 +139,7 @@ class ReplicaStore(StudyStore):
     def record_param(
         self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
     ) -> None:
-        with self._lock:
+        with self.lock:
             self.history.set_param(trial, name, value, distribution)
             idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
         if idle:
@@ -143,7 +159,7 @@ class ReplicaStore(StudyStore):
         return number
 
     async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
-        with self._lock:
+        with self.lock:
             self.history.check_new(trials)
         return list(await self._ask(Create(tuple(trials)))) if trials else []
 
@@ -166,7 +182,7 @@ class ReplicaStore(StudyStore):
             raise refused
         if fact.number >= self.history.n_trials:
             await self.refresh()  # somebody else may have created it
-        with self._lock:
+        with self.lock:
             self.history.check_finish(fact)
         await self._ask(fact)
 
@@ -198,7 +214,7 @@ class ReplicaStore(StudyStore):
         pending: Pending[Any] = Pending()
         item = _Item(what, pending, read)
         thread = self._here()
-        with self._lock:
+        with self.lock:
             self._items.append(item)
             wake = self._state != _BUSY
             self._state = _BUSY
@@ -214,7 +230,7 @@ class ReplicaStore(StudyStore):
             raise
 
     def _take_back(self, item: _Item) -> bool:
-        with self._lock:
+        with self.lock:
             for place_in_queue, queued in enumerate(self._items):
                 if queued is item:
                     del self._items[place_in_queue]
@@ -251,7 +267,7 @@ class ReplicaStore(StudyStore):
             self._thread, self._link, self._stop_keeper = thread, None, None
         return thread
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._state = _IDLE
@@ -262,7 +278,7 @@ class ReplicaStore(StudyStore):
         asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
 
     def _begin_unasked(self) -> None:
-        with self._lock:
+        with self.lock:
             if self._state != _LINGERING:
                 return
             self._state = _BUSY
@@ -275,7 +291,7 @@ class ReplicaStore(StudyStore):
         """Carry out what is queued, until nothing is left that can be."""
         failed = False
         while True:
-            with self._lock:
+            with self.lock:
                 items = self._items
                 if not items or (failed and all(item.pending is None for item in items)):
                     self._state = _IDLE
@@ -290,10 +306,10 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
-            with self._lock:
+            with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
-            with self._lock:  # what nobody waits for stays, for when the storage is there again
+            with self.lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
             if not isinstance(error, Exception):
@@ -324,7 +340,7 @@ class ReplicaStore(StudyStore):
 
     def _hear(self) -> None:
         """Read what others have written; nobody waits for it."""
-        with self._lock:
+        with self.lock:
             self._items.append(_Item(None, read=True))
             wake = self._state != _BUSY
             self._state = _BUSY
@@ -360,11 +376,17 @@ class ReplicaStore(StudyStore):
 
     async def _exchange(self, request: Request) -> Response:
         async def exchange(repeated: bool) -> Response:
+            if self.deleted:
+                raise KeyError(f"The study {self.history.study_name!r} has been deleted.")
             if self._link is None:
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
-        return await patiently(exchange, self.storage.patience)
+        try:
+            return await patiently(exchange, self.storage.patience)
+        except KeyError:
+            self.storage.forget(self)
+            raise
 
     def _apply(
         self,
@@ -466,32 +488,3 @@ def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:
             last = record.distributions
             names.update(last)
     return names
-
-
-# -- fork ---------------------------------------------------------------------------------------
-
-_stores: weakref.WeakSet[ReplicaStore] = weakref.WeakSet()
-_held: list[ReplicaStore] = []
-
-
-def _before_fork() -> None:
-    # No history is forked in the middle of a change.
-    _held[:] = list(_stores)
-    for store in _held:
-        store._lock.acquire()
-
-
-def _in_parent() -> None:
-    for store in _held:
-        store._lock.release()
-    _held.clear()
-
-
-def _in_child() -> None:
-    for store in _held:
-        store._forked()
-        store._lock.release()
-    _held.clear()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

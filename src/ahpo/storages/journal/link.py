@@ -21,8 +21,13 @@ _KEPT = 1000  # trials of a response that are kept until the next request, in ca
 class Reading(Transaction):
     """Read what is new in a journal, and write nothing."""
 
-    durable = False
-    may_write = False
+    @property
+    def durable(self) -> bool:
+        return False
+
+    @property
+    def may_write(self) -> bool:
+        return False
 
     def __init__(self, replay: Replay, guard: threading.Lock) -> None:
         self.replay = replay

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ahpo.storages.sql.base import SQLLink
+from ahpo.storages.sql.at_once import AtOnceLink
 
 if TYPE_CHECKING:
-    from ahpo.storages.sql.base import SQLBackend
     from ahpo.storages.sql.exchange import StudyRow
+    from ahpo.storages.sql.server import ServerBackend
 
 __all__ = ("Ears", "ListeningLink", "channel_of")
 
@@ -74,10 +74,10 @@ class Ears:
                 heard()
 
 
-class ListeningLink(SQLLink):
+class ListeningLink(AtOnceLink):
     """Exchange with a database, and hear from it."""
 
-    def __init__(self, backend: SQLBackend, row: StudyRow, ears: Ears) -> None:
+    def __init__(self, backend: ServerBackend, row: StudyRow, ears: Ears) -> None:
         super().__init__(backend, row)
         self.channel = channel_of(row.study_id)
         self._ears = ears

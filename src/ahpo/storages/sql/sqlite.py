@@ -180,21 +180,30 @@ class SQLiteBackend(SQLBackend):
         self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
     ) -> T:
         connection = await self._connected()
+        done: list[T] = []
+        failed: list[BaseException] = []
 
-        def job() -> T:
-            if writes:
-                self._set_durable(connection._conn, durable)
-            result = _transact(connection._conn, plan(), "BEGIN IMMEDIATE" if writes else "BEGIN")
-            self.n_own += writes
-            return result
+        def job() -> None:
+            try:
+                if writes:
+                    self._set_durable(connection._conn, durable)
+                begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+                done.append(_transact(connection._conn, plan(), begin))
+                self.n_own += writes
+            except BaseException as exc:
+                failed.append(exc)
 
+        # One function for the whole transaction: an await for each of its statements would take 40
+        # times as long, and leave the transaction open where it is cancelled. aiosqlite has no
+        # public name for it. Its thread keeps what it was given last, and what came of it: so not
+        # an error, which holds on to whatever its traceback goes through.
+        await connection._execute(job)  # type: ignore[no-untyped-call]
         try:
-            # One function for the whole transaction: an await for each of its statements would take
-            # 40 times as long, and leave the transaction open where it is cancelled. aiosqlite has
-            # no public name for it.
-            return await connection._execute(job)  # type: ignore[no-any-return,no-untyped-call]
+            if failed:
+                raise failed.pop()
         except sqlite3.Error as exc:
             raise self._translated(exc) from exc
+        return done.pop()
 
     def link(self, row: StudyRow) -> Link:
         return _SQLiteLink(self, row)
