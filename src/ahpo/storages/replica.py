@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -44,6 +44,7 @@ from ahpo.storages.exchange import (
     StorageUnavailable,
     Write,
 )
+from ahpo.storages.forking import guard
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
 from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
@@ -111,12 +112,13 @@ class ReplicaStore(StudyStore):
         self.leases = leases
         self.deleted = False
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
-        self._lock = self.history.guard = threading.Lock()
+        self.lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
         self._state = _IDLE
         self._link: Link | None = link
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
+        self._listening: Link | None = None
         self._refused: dict[int, Exception] = {}
         # By trial identifier, written by exchanges only: what `Seen` says.
         self._last_id = -1
@@ -127,7 +129,7 @@ class ReplicaStore(StudyStore):
         self._beat = self._closing = False
         self._in_vain: str | None = None  # what was said when the storage was last given up
         self._abandoned: list[int] = []
-        _stores.add(self)
+        guard(self)
 
     def __reduce__(self) -> Any:
         # The study stays where it is, and is opened there again.
@@ -138,7 +140,7 @@ class ReplicaStore(StudyStore):
     def record(self, fact: Fact) -> None:
         if isinstance(fact, _ATTRIBUTES):
             _check_json(fact.key, fact.value)
-        with self._lock:
+        with self.lock:
             self.history.apply(fact)
             idle = self._queue(_Item(fact))
         if idle:
@@ -147,7 +149,7 @@ class ReplicaStore(StudyStore):
     def record_param(
         self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
     ) -> None:
-        with self._lock:
+        with self.lock:
             self.history.set_param(trial, name, value, distribution)
             idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
         if idle:
@@ -167,7 +169,7 @@ class ReplicaStore(StudyStore):
         return number
 
     async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
-        with self._lock:
+        with self.lock:
             self.history.check_new(trials)
         return list(await self._ask(Create(tuple(trials)))) if trials else []
 
@@ -190,7 +192,7 @@ class ReplicaStore(StudyStore):
             raise refused
         if fact.number >= self.history.n_trials:
             await self.refresh()  # somebody else may have created it
-        with self._lock:
+        with self.lock:
             self.history.check_finish(fact)
         await self._ask(fact)
 
@@ -203,6 +205,8 @@ class ReplicaStore(StudyStore):
 
     async def renew(self) -> None:
         """Renew the leases of the trials that this store runs, and reap those of others."""
+        if not self._own:
+            self._stop_listening()
         self._beat = True
         numbers = await self.reap()
         watcher = next(iter(self._watchers), None)
@@ -226,7 +230,7 @@ class ReplicaStore(StudyStore):
         pending: Pending[Any] = Pending()
         item = _Item(what, pending, read)
         thread = self._here()
-        with self._lock:
+        with self.lock:
             self._items.append(item)
             wake = self._state != _BUSY
             self._state = _BUSY
@@ -242,7 +246,7 @@ class ReplicaStore(StudyStore):
             raise
 
     def _take_back(self, item: _Item) -> bool:
-        with self._lock:
+        with self.lock:
             for place_in_queue, queued in enumerate(self._items):
                 if queued is item:
                     del self._items[place_in_queue]
@@ -251,9 +255,9 @@ class ReplicaStore(StudyStore):
 
     async def aclose(self) -> None:
         """Write what is left, give up the leases of trials that still run, and close the link."""
-        await self._here().run(self._stop_keeping)
         self._closing = True
         try:
+            await self._here().run(self._stop_keeping)
             with suppress(KeyError):  # deleted: there is nothing left to write
                 await self._ask(None)
         finally:
@@ -264,6 +268,7 @@ class ReplicaStore(StudyStore):
         stop, self._stop_keeper = self._stop_keeper, None
         if stop is not None:
             stop()
+        self._stop_listening()
 
     async def _unlink(self) -> None:
         link, self._link = self._link, None
@@ -278,7 +283,7 @@ class ReplicaStore(StudyStore):
             self._thread, self._link, self._stop_keeper = thread, None, None
         return thread
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._state = _IDLE
@@ -289,7 +294,7 @@ class ReplicaStore(StudyStore):
         asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
 
     def _begin_unasked(self) -> None:
-        with self._lock:
+        with self.lock:
             if self._state != _LINGERING:
                 return
             self._state = _BUSY
@@ -303,7 +308,7 @@ class ReplicaStore(StudyStore):
         try:
             await self._work_on()
         except BaseException as error:  # a defect, which must not leave anybody waiting
-            with self._lock:
+            with self.lock:
                 items, self._items = self._items, []
                 self._items += [item for item in items if item.pending is None]
                 self._state = _IDLE
@@ -313,7 +318,7 @@ class ReplicaStore(StudyStore):
     async def _work_on(self) -> None:
         failed = False
         while True:
-            with self._lock:
+            with self.lock:
                 items = self._items
                 if not items or (failed and all(item.pending is None for item in items)):
                     self._state = _IDLE
@@ -328,19 +333,19 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
-            with self._lock:
+            with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
             if all(item.pending is None for item in items):
                 self._in_vain = None  # nobody has waited
-            with self._lock:  # what nobody waits for stays, for when the storage is there again
+            with self.lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
             if not isinstance(error, Exception):
                 raise
             return False
-        if self.leases and self._own and not self._stop_keeper and not self._closing:
-            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        if self._own and not self._closing:
+            self._look_after()
         try:
             if lost:
                 for watcher in tuple(self._watchers):
@@ -348,6 +353,30 @@ class ReplicaStore(StudyStore):
         finally:
             resolve(results)
         return True
+
+    def _look_after(self) -> None:
+        """Keep the leases of the trials that run here, and hear what others do to them."""
+        if self.leases and not self._stop_keeper:
+            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        link = self._link
+        if link is not None and link is not self._listening:
+            self._listening = link
+            if link.listen(partial(_hear, weakref.ref(self))):
+                self._hear()  # which begins it, and brings what happened before
+
+    def _stop_listening(self) -> None:
+        link, self._listening = self._listening, None
+        if link is not None:
+            link.listen(None)
+
+    def _hear(self) -> None:
+        """Read what others have written; nobody waits for it."""
+        with self.lock:
+            self._items.append(_Item(None, read=True))
+            wake = self._state != _BUSY
+            self._state = _BUSY
+        if wake:
+            self._begin()
 
     def _request(self, items: list[_Item]) -> Request:
         while self._abandoned:
@@ -428,11 +457,12 @@ class ReplicaStore(StudyStore):
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         # What was recorded meanwhile is ahead of what has just been read.
-        for item in self._items:
-            number = getattr(item.what, "number", None)
-            if item.pending is None and (number is None or number in changed):
+        for what, pending, _ in self._items:
+            number = getattr(what, "number", None)
+            recorded = pending is None and what is not None
+            if recorded and (number is None or number in changed):
                 with suppress(UpdateFinishedTrialError):
-                    self.history.apply(item.what)  # type: ignore[arg-type]
+                    self.history.apply(what)  # type: ignore[arg-type]
         return results
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
@@ -478,6 +508,12 @@ class ReplicaStore(StudyStore):
             self._own[trial_id] = answer
 
 
+def _hear(store: weakref.ref[ReplicaStore]) -> None:
+    kept = store()
+    if kept is not None:
+        kept._hear()
+
+
 def _check_json(key: str, value: Any) -> None:
     try:
         json.dumps(value)
@@ -496,32 +532,3 @@ def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:
             last = record.distributions
             names.update(last)
     return names
-
-
-# -- fork ---------------------------------------------------------------------------------------
-
-_stores: weakref.WeakSet[ReplicaStore] = weakref.WeakSet()
-_held: list[ReplicaStore] = []
-
-
-def _before_fork() -> None:
-    # No history is forked in the middle of a change.
-    _held[:] = list(_stores)
-    for store in _held:
-        store._lock.acquire()
-
-
-def _in_parent() -> None:
-    for store in _held:
-        store._lock.release()
-    _held.clear()
-
-
-def _in_child() -> None:
-    for store in _held:
-        store._forked()
-        store._lock.release()
-    _held.clear()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
