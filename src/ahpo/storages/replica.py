@@ -28,7 +28,7 @@ from ahpo.history.facts import (
     UserAttrSet,
 )
 from ahpo.history.history import History
-from ahpo.history.placing import place
+from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.logging import get_logger
 from ahpo.states import TrialState
@@ -333,6 +333,12 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
+            while response.more:
+                with self.lock:
+                    changed = self._place(response, set(), lost)
+                    self._record_again((*items, *self._items), changed)
+                request = request._replace(seen=self._seen())
+                response = await self._exchange(request)
             with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
@@ -388,18 +394,21 @@ class ReplicaStore(StudyStore):
         self._beat = False
         return Request(
             ops,
-            Seen(
-                self._last_id,
-                self.history.n_trials,
-                self._own,
-                self._running,
-                self._waiting,
-                self._names,
-            ),
+            self._seen(),
             durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(self._own) if self._closing else (),
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            self._last_id,
+            self.history.n_trials,
+            self._own,
+            self._running,
+            self._waiting,
+            self._names,
         )
 
     def _op(self, what: Fact | Start | Create | Reap) -> Op:
@@ -456,18 +465,21 @@ class ReplicaStore(StudyStore):
                 self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
-        # What was recorded meanwhile is ahead of what has just been read.
-        for what, pending, _ in self._items:
+        self._record_again(self._items, changed)
+        return results
+
+    def _record_again(self, items: Iterable[_Item], changed: set[int]) -> None:
+        """Record what is ahead of what has just been read of these trials, and of the study."""
+        for what, pending, _ in items:
             number = getattr(what, "number", None)
             recorded = pending is None and what is not None
             if recorded and (number is None or number in changed):
                 with suppress(UpdateFinishedTrialError):
                     self.history.apply(what)  # type: ignore[arg-type]
-        return results
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         history, own = self.history, self._own
-        changed: set[int] = set()
+        news: list[FinishedTrial] = []
         for record in response.trials:
             trial_id, number, state = record.trial_id, record.number, record.state
             if trial_id in own:
@@ -475,21 +487,21 @@ class ReplicaStore(StudyStore):
                     continue  # what is known here is newer
                 if number not in ended:
                     lost.append(number)
-            place(history, record)
-            changed.add(number)
+            news.append(record)
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
+        place_all(history, news)
         if response.trials:
             self._names.update(_names(response.trials))
         if response.user_attrs is not None:
             history.user_attrs = response.user_attrs
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
-        return changed
+        return {record.number for record in news}
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history

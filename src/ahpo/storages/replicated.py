@@ -88,7 +88,16 @@ class ReplicatedStorage(Storage):
         return await self._open(study_name)
 
     async def _open(self, study_name: str) -> ReplicaStore:
-        return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
+        earlier: int | None = None
+        while True:
+            link = await self._run(lambda backend: backend.open_study(study_name))
+            try:
+                return await self._opened(link)
+            except KeyError:
+                # Deleted as it was opened: there may be another one of that name by now.
+                if link.study_id == earlier:
+                    raise
+                earlier = link.study_id
 
     async def _opened(self, link: Link) -> ReplicaStore:
         key = (link.study_name, link.study_id)
