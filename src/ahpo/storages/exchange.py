@@ -8,7 +8,7 @@ the next one share a commit, and numbers are known as soon as they exist.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -27,12 +27,17 @@ __all__ = (
     "Seen",
     "Start",
     "StorageUnavailable",
+    "StorageUnreachable",
     "Write",
 )
 
 
 class StorageUnavailable(Exception):
     """Tell that an exchange failed for a reason that may pass, and that it may be tried again."""
+
+
+class StorageUnreachable(StorageUnavailable):
+    """Tell that nothing answers at the address of the storage, which may be a wrong one."""
 
 
 class Write(NamedTuple):
@@ -160,6 +165,16 @@ class Link(ABC):
         :raises StorageInternalError: if it can not be carried out
         :raises KeyError: if the study has been deleted
         """
+
+    def listen(self, heard: Callable[[], object] | None) -> bool:
+        """Call ``heard`` whenever others may have finished trials of `Seen.own`; None: no longer.
+
+        It begins with the next exchange, and goes on with the next one where it was interrupted;
+        that others do not always tell is why a store asks from time to time as well.
+
+        :returns: whether the link can do so at all
+        """
+        return False
 
     def kept(self, at: int | None) -> int | None:
         """Return what is left of a time when it has been written and read again."""

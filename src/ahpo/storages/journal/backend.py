@@ -72,13 +72,19 @@ def _no_study(study_name: str) -> KeyError:
 class _Change(Reading):
     """Append one line about a study, and see what becomes of it."""
 
-    durable = True
-    may_write = True
-
     def __init__(self, replay: Replay, guard: threading.Lock, study_name: str) -> None:
         super().__init__(replay, guard)
         self.study_name = study_name
+        self._is_done = False
         self.writer = Writer(str(uuid.uuid4()) + "-0")
+
+    @property
+    def durable(self) -> bool:
+        return True
+
+    @property
+    def may_write(self) -> bool:
+        return not self._is_done
 
     def absorb(self, text: str, cursor: int) -> None:
         self.absorb_lines(text.split("\n")[:-1], cursor)
@@ -88,7 +94,7 @@ class _Change(Reading):
         for line in lines:
             outcome = self.replay.read(line)
             if author in (line if isinstance(line, str) else line["worker_id"]):
-                self.may_write = False
+                self._is_done = True
                 if isinstance(outcome, Refusal):
                     self.refuse()
         self.replay.cursor = cursor

@@ -13,6 +13,7 @@ from ahpo.exceptions import StorageInternalError
 from ahpo.storages.journal.replay import Line
 
 __all__ = (
+    "AnyPlace",
     "BaseJournalBackend",
     "Place",
     "ThreadPlace",

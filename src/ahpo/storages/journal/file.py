@@ -18,11 +18,14 @@ from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, T
 from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalFileBackend", "JournalFileStorage")
+__all__ = ("FilePlace", "JournalFileBackend", "JournalFileStorage")
 
 _CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.
 _MUCH = 1 << 20
+
+# With which each line of a journal begins, ours and those of Optuna.
+_START = b'{"op_code"'
 
 _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
@@ -59,8 +62,9 @@ class JournalFileBackend(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         with self._locked(), _opened(self._path, os.O_RDWR) as file:
-            _cut_torn_end(file, _end_of_lines(file))
-            _append(file, [dumps(log) for log in logs], durable=True)
+            _cut_torn_end(self._path, file, _end_of_lines(file))
+            _append(file, [dumps(log) for log in logs])
+            os.fsync(file.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -101,7 +105,7 @@ class FilePlace(ThreadPlace):
         self._backend = backend
         # Threads of this process queue here, where the next one need not poll.
         self._lock = threading.Lock()
-        self._unsynced = False
+        self._n_appended = self._n_synced = 0  # how often, and how much of that is on disk
 
     def carry_out(self, transaction: Transaction) -> bool:
         path = self._backend._path
@@ -113,6 +117,8 @@ class FilePlace(ThreadPlace):
             if transaction.may_write:
                 with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
                     self._change(file, transaction)
+                if transaction.durable:
+                    self._sync(path)
         except _LASTING as error:
             message = f"The journal {path} can not be used: {error}"
             raise StorageInternalError(message) from error
@@ -122,19 +128,24 @@ class FilePlace(ThreadPlace):
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
         _read(file, transaction, locked=True)
-        _cut_torn_end(file, transaction.cursor)
+        _cut_torn_end(self._backend._path, file, transaction.cursor)
         while lines := transaction.plan():
             text = "\n".join(lines) + "\n"
-            self._unsynced = True
-            if _append(file, lines, transaction.durable) == transaction.cursor:
+            self._n_appended += 1
+            if _append(file, lines) == transaction.cursor:
                 transaction.absorb(text, transaction.cursor + len(text.encode()))
             else:
                 # Somebody has taken the lock away, and appended.
                 _read(file, transaction, locked=True)
-            self._unsynced = self._unsynced and not transaction.durable
-        if self._unsynced and transaction.durable:
-            os.fsync(file.fileno())
-            self._unsynced = False
+
+    def _sync(self, path: str) -> None:
+        # Not under the lock: meanwhile others append, and one sync is good for many of them. What
+        # is built on lines that are not on disk yet comes after them, and is synced with them.
+        n_appended = self._n_appended
+        if self._n_synced < n_appended:
+            with _opened(path, os.O_RDWR) as file:
+                os.fsync(file.fileno())
+            self._n_synced = max(self._n_synced, n_appended)
 
 
 def _make(path: str) -> None:
@@ -226,19 +237,28 @@ def _end_of_lines(file: FileIO) -> int:
         span *= 2
 
 
-def _cut_torn_end(file: FileIO, end: int) -> None:
-    """Cut what a writer has left that died while it wrote: no reader has taken it for a line."""
+def _cut_torn_end(path: str, file: FileIO, end: int) -> None:
+    """Cut what a writer has left that died while it wrote: no reader has taken it for a line.
+
+    :raises StorageInternalError: if the file is no journal at all
+    """
     # What is appended to it would make one line with it, which nobody could read.
-    if os.fstat(file.fileno()).st_size > end:
-        file.truncate(end)
+    if os.fstat(file.fileno()).st_size <= end:
+        return
+    if end == 0:  # it may as well be something else, whose path was given by mistake
+        file.seek(0)
+        start = file.read(len(_START)).rstrip(b"\n\0")
+        if not _START.startswith(start):
+            raise StorageInternalError(
+                f"The file {path} is none of a journal: it begins with {start!r}."
+            )
+    file.truncate(end)
 
 
-def _append(file: FileIO, lines: Iterable[str], durable: bool) -> int:
+def _append(file: FileIO, lines: Iterable[str]) -> int:
     """Append lines in one piece, and return where they begin."""
     data = ("\n".join(lines) + "\n").encode()
     written = 0
     while written < len(data):
         written += file.write(data[written:] if written else data)
-    if durable:
-        os.fsync(file.fileno())
     return file.tell() - len(data)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from ahpo.history.records import FinishedTrial
 from ahpo.storages.exchange import Link, Request, Response
-from ahpo.storages.journal.base import Place, until_free
+from ahpo.storages.journal.base import Place, Transaction, until_free
 from ahpo.storages.journal.replay import Line, Replay
 from ahpo.storages.journal.session import Session, deleted
 
@@ -19,16 +19,25 @@ Clock = Callable[[], float]
 _KEPT = 1000  # trials of a response that are kept until the next request, in case it went astray
 
 
-class Reading:
+class Reading(Transaction):
     """Read what is new in a journal, and write nothing."""
 
-    durable = False
-    may_write = False
+    @property
+    def durable(self) -> bool:
+        return False
+
+    @property
+    def may_write(self) -> bool:
+        return False
 
     def __init__(self, replay: Replay, guard: threading.Lock, enough: float = math.inf) -> None:
         self.replay = replay
-        self.guard = guard
+        self._guard = guard
         self._enough = enough
+
+    @property
+    def guard(self) -> threading.Lock:
+        return self._guard
 
     @property
     def full(self) -> bool:

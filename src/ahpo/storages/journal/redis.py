@@ -19,7 +19,7 @@ from ahpo.storages.exchange import StorageUnavailable
 from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalRedisBackend", "JournalRedisStorage")
+__all__ = ("JournalRedisBackend", "JournalRedisStorage", "RedisPlace")
 
 # All logs are there or none is; with an expected last number, only if it is that.
 _APPEND = """
@@ -40,7 +40,7 @@ _BATCH = 2000  # logs in one request
 _ATTEMPTS = 5
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SECONDS_TO_CONNECT = 10.0
-_SECONDS_TO_ANSWER = 60.0
+_SECONDS_TO_ANSWER = 30.0
 
 
 def _imported() -> Any:

@@ -27,6 +27,7 @@ from ahpo.history.facts import (
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Create, Op, Reap, Request, Start, Write
+from ahpo.storages.journal.base import Transaction
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Outcome, Refusal, Replay
 from ahpo.trials.checks import check_keeps_kind
@@ -52,7 +53,7 @@ def deleted(study_name: str) -> KeyError:
     return KeyError(f"The study {study_name!r} has been deleted.")
 
 
-class Session:
+class Session(Transaction):
     """Carry out one request.
 
     :param replay: what has been read of the journal; nobody else may read on meanwhile
@@ -68,7 +69,7 @@ class Session:
     ) -> None:
         self.replay = replay
         self.request = request
-        self.guard = guard
+        self._guard = guard
         self.delivered = False
         self.own: set[int] = set()  # trials that our lines have changed
         self.shown: set[int] = set()  # trials of which a write was refused
@@ -92,6 +93,10 @@ class Session:
         return True
 
     # -- reading ----------------------------------------------------------------------------
+
+    @property
+    def guard(self) -> threading.Lock:
+        return self._guard
 
     @property
     def durable(self) -> bool:

@@ -53,6 +53,11 @@ def parse_url(url: str) -> DatabaseURL:
     found = _PATTERN.fullmatch(url)
     kind = found and _KINDS.get(found["kind"].lower())
     if not found or not kind:
+        if "://" in url and re.split(r"[+:]", url)[0].lower() in _KINDS:
+            raise ValueError(
+                "The URL of a storage must be like 'postgresql://user:password@host:port/name', "
+                "with %40 for @ and %2F for / in a password, but it is not."
+            )
         start = url.split("://")[0] if "://" in url else url  # the rest may hold a password
         raise ValueError(
             "The URL of a storage must start with 'sqlite://', 'postgresql://' or 'mysql://', "

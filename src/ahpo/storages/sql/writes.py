@@ -133,10 +133,18 @@ class Writes:
             else:
                 rows[owner, key] = rest
 
+    def rows(self) -> Iterator[tuple[Table, list[tuple[Any, ...]]]]:
+        """Give the rows, table by table."""
+        for table, rows in self._rows.items():
+            yield table, [(*key, *rest) for key, rest in rows.items()]
+
+    def sets(self) -> list[tuple[int, str, Any]]:
+        """Return identifier, state and time of each trial that is to finish."""
+        return [(trial_id, *end) for trial_id, end in self.ends.items()]
+
     def run(self, dialect: Dialect) -> Plan[None]:
         """Run the statements that write all of it."""
-        for table, rows in self._rows.items():
-            yield from dialect.write(table, [(*key, *rest) for key, rest in rows.items()])
+        for table, rows in self.rows():
+            yield from dialect.write(table, rows)
         if self.ends:
-            ends = [(trial_id, *end) for trial_id, end in self.ends.items()]
-            yield from dialect.update(ends, "datetime_complete")
+            yield from dialect.update(self.sets(), "datetime_complete")
