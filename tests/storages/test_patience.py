@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 
 import pytest
@@ -103,7 +104,7 @@ async def test_a_storage_that_nobody_has_any_more_is_closed() -> None:
 
     def make_backend():
         backend = server.backend()
-        backend.aclose = aclose
+        setattr(backend, "aclose", aclose)  # noqa: B010
         return backend
 
     async def aclose() -> None:
@@ -121,3 +122,17 @@ async def test_a_storage_that_nobody_has_any_more_is_closed() -> None:
             gc.collect()
             await asyncio.sleep(0)
     assert key not in storage_thread()._farewells
+
+
+def test_what_storages_do_keeps_nothing_of_the_context_of_who_asked() -> None:
+    """It goes on for long, with leases to be renewed, when what was asked for is done."""
+    held: contextvars.ContextVar[str] = contextvars.ContextVar("held")
+
+    async def look() -> str | None:
+        return held.get(None)
+
+    def ask() -> str | None:
+        held.set("by who asked")
+        return storage_thread().run(look).result()
+
+    assert contextvars.copy_context().run(ask) is None

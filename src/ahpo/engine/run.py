@@ -11,6 +11,7 @@ from ahpo.engine.carried import uncarried
 from ahpo.engine.gate import Gate
 from ahpo.engine.lines import say_dropped
 from ahpo.engine.places import Place
+from ahpo.exceptions import StorageInternalError
 
 if TYPE_CHECKING:
     from ahpo.engine.host import Host
@@ -81,8 +82,11 @@ class Run:
         """Return leave to run a trial, or None if there is none left to run."""
         if self.carried:
             return Ticket(self.carried.pop())
-        if self.unfinished and self.session.all_taken():
-            return None
+        session = self.session
+        if session.may_run_out and (self.unfinished or session.store.waits):
+            # In memory, what is not of this run may never end; elsewhere, its lease will.
+            if session.all_taken():
+                return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None
 
     def elapsed(self) -> float:
@@ -111,8 +115,8 @@ class Run:
         error = uncarried(error)
         if self.error is None:
             self.error = error
-        else:
-            say_dropped(error)
+        elif not (isinstance(error, StorageInternalError) and type(self.error) is type(error)):
+            say_dropped(error)  # but for a storage that fails all trials of the run alike
         self._end()
 
     def end(self, by: str) -> None:

@@ -15,7 +15,7 @@ from ahpo.engine.own_context import in_own_context
 from ahpo.engine.pruned import is_pruned, pruned_outcome
 from ahpo.engine.run import Owed, Run
 from ahpo.engine.safe_repr import safe_repr
-from ahpo.exceptions import TrialInterrupted, UpdateFinishedTrialError
+from ahpo.exceptions import StorageInternalError, TrialInterrupted, UpdateFinishedTrialError
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
@@ -53,8 +53,17 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
 
 async def run_trials(run: Run) -> None:
     """Run trials, one after the other, until the budget is used up."""
-    while (ticket := run.take()) is not None:
+    session, has_run = run.session, False
+    while True:
+        if session.may_run_out and session.store.waits:
+            await session.store.refresh()  # what is left to try depends on what others do
+            if has_run:
+                _look_round(run)
+        ticket = run.take()
+        if ticket is None:
+            return
         await run_trial(run, ticket.begun)
+        has_run = True
         if run.gate is not None:
             run.gate.check()
 
@@ -64,10 +73,15 @@ async def finish_rest(run: Run) -> None:
     reason = run.ended_by if run.error is None else safe_repr(run.error)
     for number in tuple(run.unfinished):
         try:
-            ended = run.session.end(number, Outcome(TrialState.FAIL, None, reason))
+            ended = run.session.end_for_good(number, Outcome(TrialState.FAIL, None, reason))
             await run.place.final(ended)
         except UpdateFinishedTrialError:
             pass  # the answer to its last write was lost, but not the write
+        except StorageInternalError as error:
+            run.fail(error)
+            for left in run.unfinished:  # what can not be written takes long to find out
+                run.session.store.abandon(left)
+            return
         except Exception as error:
             run.fail(error)
             continue

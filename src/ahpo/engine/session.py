@@ -15,6 +15,7 @@ from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
 from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.spaces import AskedSpaces
+from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.facts import FAIL_REASON, SystemAttrSet, TrialFinished
 from ahpo.history.records import Relative
 from ahpo.history.view import View
@@ -158,7 +159,7 @@ class Session:
         self._learns = arrays is None or _has_own(arrays, "observe")
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
-        self._may_be_exhausted = arrays is not None and _has_own(arrays, "exhausted")
+        self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")
         self.warms_up: Callable[[], None] | None = None
         if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
             self.warms_up = sampler.warm_up
@@ -190,7 +191,7 @@ class Session:
             "_stops",
             "_learns",
             "_prepares",
-            "_may_be_exhausted",
+            "may_run_out",
             "_proposes",
             "warms_up",
             "spaces",
@@ -233,12 +234,12 @@ class Session:
                 view = self._prepare(number)
         except BaseException as error:
             reason = "cancelled" if is_cancelled(error) else safe_repr(error)
-            await place.final(self.end(number, Outcome(TrialState.FAIL, None, reason)))
+            await place.final(self.end_for_good(number, Outcome(TrialState.FAIL, None, reason)))
             raise
         return number, view
 
     async def _give_up(self, number: int) -> None:
-        await self.end(number, Outcome(TrialState.FAIL, None, "cancelled"))
+        await self.end_for_good(number, Outcome(TrialState.FAIL, None, "cancelled"))
 
     def _prepare(self, number: int) -> View:
         history = self.store.history
@@ -344,6 +345,19 @@ class Session:
             for run in tuple(self.runs):
                 run.budget.stop()
 
+    async def end_for_good(self, number: int, outcome: Outcome) -> None:
+        """Record the end of a trial that nobody would end later, or leave it to its lease.
+
+        :raises UpdateFinishedTrialError: if it has finished already
+        """
+        try:
+            await self.end(number, outcome)
+        except UpdateFinishedTrialError:
+            raise
+        except BaseException:
+            self.store.abandon(number)
+            raise
+
     def stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
         """Stop the study if a sampler says, when a trial has ended, that nothing is left to try.
 
@@ -355,12 +369,14 @@ class Session:
     def all_taken(self) -> bool:
         """Tell whether the sampler will have nothing left to try when what runs has ended."""
         history = self.store.history
-        if not self._may_be_exhausted or self.array_sampler is None or history.waiting:
+        if not self.may_run_out or self.array_sampler is None:
+            return False
+        if history.waiting or not history.running:
             return False
         return self.array_sampler.all_taken(View(history))
 
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""
-        if not self._may_be_exhausted or self.array_sampler is None:
+        if not self.may_run_out or self.array_sampler is None:
             return False
         return self.array_sampler.exhausted(View(self.store.history))
