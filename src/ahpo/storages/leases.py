@@ -34,6 +34,8 @@ LEASES = Leases()
 class Renewing(Protocol):
     """Hold leases."""
 
+    deleted: bool  # the study, which then has no more of them
+
     async def renew(self) -> None:
         """Renew them."""
         ...

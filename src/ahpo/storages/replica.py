@@ -78,6 +78,10 @@ class Home(Protocol):
         """Open a study, blocking this thread."""
         ...
 
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted."""
+        ...
+
 
 class _Item(NamedTuple):
     """Something to be done in an exchange, and who waits for it."""
