@@ -208,6 +208,9 @@ class Backend(ABC):
         :raises KeyError: if there is no study of that name
         """
 
+    async def sweep(self) -> None:  # noqa: B027  (most leave nothing)
+        """Remove what may be left of deleted studies, which nobody can see any more."""
+
     @abstractmethod
     async def study_names(self) -> list[str]:
         """Return the names of the studies, in the order of their creation."""

@@ -114,6 +114,7 @@ class ReplicatedStorage(Storage):
         for (name, _), store in tuple(self._stores.items()):
             if name == study_name:
                 self.forget(store)
+        await self._run(lambda backend: backend.sweep())
 
     def forget(self, store: ReplicaStore) -> None:
         """Take notice that the study of a store has been deleted.
