@@ -36,6 +36,11 @@ class Renewing(Protocol):
 
     deleted: bool
 
+    @property
+    def deleted(self) -> bool:
+        """Whether there is nothing left to hold them for."""
+        ...
+
     async def renew(self) -> None:
         """Renew them."""
         ...

@@ -107,12 +107,13 @@ class FilePlace(ThreadPlace):
         self._lock = threading.Lock()
         self._n_appended = self._n_synced = 0  # how often, and how much of that is on disk
 
-    def carry_out(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         path = self._backend._path
         try:
             if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
                 with _opened(path, os.O_RDONLY) as file:
-                    _read(file, transaction)
+                    if not _read(file, transaction):
+                        return False
             if transaction.may_write:
                 with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
                     self._change(file, transaction)
@@ -123,9 +124,11 @@ class FilePlace(ThreadPlace):
             raise StorageInternalError(message) from error
         except OSError as error:
             raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        return True
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
-        _cut_torn_end(self._backend._path, file, _read(file, transaction, locked=True))
+        _read(file, transaction, locked=True)
+        _cut_torn_end(self._backend._path, file, transaction.cursor)
         while lines := transaction.plan():
             text = "\n".join(lines) + "\n"
             self._n_appended += 1
@@ -201,8 +204,8 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
-    """Let a transaction read what is new; return where the whole lines end."""
+def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> bool:
+    """Let a transaction read what is new; return False if it was full before the end."""
     size = os.fstat(file.fileno()).st_size
     if size < transaction.cursor:
         raise StorageInternalError(
@@ -212,7 +215,9 @@ def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
     if size > transaction.cursor:
         for text, end in _texts(file, transaction.cursor, locked):
             transaction.absorb(text, end)
-    return transaction.cursor
+            if transaction.full and not locked and end < size:
+                return False
+    return True
 
 
 def _end_of_lines(file: FileIO) -> int:

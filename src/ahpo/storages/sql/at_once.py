@@ -76,6 +76,8 @@ def _writes_of(
             return None
         if isinstance(fact, ParamSet) and fact.name not in request.seen.names:
             return None
+        if isinstance(fact, TrialFinished) and trial_id not in request.seen.own:
+            return None  # that of somebody else, who is told
         try:
             if isinstance(fact, TrialFinished):
                 check_end(fact, study)

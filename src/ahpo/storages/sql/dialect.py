@@ -93,6 +93,10 @@ class Dialect:
             *args,
         )
 
+    def announce(self, study_id: int) -> Plan[None]:
+        """Run what tells others that trials which they run have been finished, if anything can."""
+        yield from ()
+
     def before(self, seconds: float) -> tuple[str, Any]:
         """Return how the time so many seconds ago is worded, and its argument."""
         raise NotImplementedError

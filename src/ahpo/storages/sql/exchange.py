@@ -118,6 +118,7 @@ class _Exchange:
         self.answers: list[Any] = [None] * len(request.ops)
         self.writes = Writes()
         self.changed: set[int] = set()  # trials that belong into the response, whatever else does
+        self.ends_of_others = False  # whether running trials of others are finished
 
     def plan(self, attrs: Attrs | None, quiet: bool) -> Plan[Exchanged]:
         dialect, request = self.dialect, self.request
@@ -151,6 +152,8 @@ class _Exchange:
         for position, op in enumerate(request.ops):
             if isinstance(op, Reap):
                 self.answers[position] = yield from self._reap(op)
+        if self.ends_of_others:  # only then: announcing makes commits queue up
+            yield from dialect.announce(self.study.study_id)
         if request.release:
             within, args = dialect.within(request.release)
             yield dialect.run(f"DELETE FROM trial_heartbeats WHERE trial_id{within}", *args)
@@ -241,6 +244,8 @@ class _Exchange:
         self.writes.put(trial_id, cells)
         if isinstance(fact, TrialFinished):
             states[trial_id] = fact.state.name
+            if state == TrialState.RUNNING.name and trial_id not in self.request.seen.own:
+                self.ends_of_others = True
             self.writes.ends[trial_id] = fact.state.name, self.dialect.time(fact.at)
 
     # -- leases -----------------------------------------------------------------------------
@@ -261,6 +266,7 @@ class _Exchange:
             reaped.ends[trial_id] = TrialState.FAIL.name, self.dialect.time(op.at)
         yield from reaped.run(self.dialect)
         self.changed.update(reaped.ends)
+        self.ends_of_others = self.ends_of_others or bool(rows)
         return [number for _, number in rows]
 
     # -- news -------------------------------------------------------------------------------
