@@ -83,7 +83,7 @@ class Run:
             return Ticket(self.carried.pop())
         session = self.session
         if session.may_run_out and (self.unfinished or session.store.waits):
-            # In memory, what is not of this run may never end; elsewhere, a lease says that it will.
+            # In memory, what is not of this run may never end; elsewhere, its lease will.
             if session.all_taken():
                 return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None

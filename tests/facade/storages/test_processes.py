@@ -36,9 +36,7 @@ def test_what_another_process_wrote_is_seen(place: Place, face: Any, others: Oth
     assert others.run(elsewhere.values_of, place) == [trial.value for trial in study.trials]
 
 
-def test_asked_in_one_process_and_told_in_another(
-    place: Place, face: Any, others: Others
-) -> None:
+def test_asked_in_one_process_and_told_in_another(place: Place, face: Any, others: Others) -> None:
     study = face.create_study(study_name="study", storage=place.named())
     trial = study.ask()
     x = trial.suggest_float("x", 0, 1)
@@ -88,8 +86,12 @@ def test_two_processes_run_each_enqueued_trial_once(place: Place, others: Others
     study = ahpo.create_study(study_name="study", storage=place.named())
     values = [float(n) / 4 for n in range(20)]
     study.add_trials(
-        [ahpo.trial.create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": {"x": x}})
-         for x in values]
+        [
+            ahpo.trial.create_trial(
+                state=TrialState.WAITING, system_attrs={"fixed_params": {"x": x}}
+            )
+            for x in values
+        ]
     )
     both = [others.start(elsewhere.run_until, place, 20) for _ in range(2)]
     ran = [number for process in both for number in process.result(30.0)]

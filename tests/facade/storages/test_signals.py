@@ -51,7 +51,8 @@ if way == "loop":
     asyncio.run(main())
 else:
     study = ahpo.load_study(study_name="study", storage=storage)
-    study.optimize(awaited if way == "coroutines" else objective, n_jobs=1 if way == "inline" else 3)
+    n_jobs = 1 if way == "inline" else 3
+    study.optimize(awaited if way == "coroutines" else objective, n_jobs=n_jobs)
 """
 _CASES = [
     *(("sqlite", way, "interrupt") for way in ("inline", "threads", "coroutines", "loop")),
