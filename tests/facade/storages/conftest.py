@@ -14,6 +14,15 @@ from tests.facade.storages.places import KINDS, Others, Place, others_at_work
 from tests.facade.waited import waited_face
 
 
+@pytest.fixture(autouse=True, scope="package")
+def little_to_collect() -> Iterator[None]:
+    """Leave what is there before these tests out when garbage is collected after each."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
     """Log errors only, and close what a test has dropped."""

@@ -18,6 +18,7 @@ import pytest
 import ahpo
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages import JournalFileBackend, JournalStorage, RDBStorage
+from tests.servers.postgresql import WITH_PASSWORD
 
 SECRET = "p@ss/w:rd%?#ü"
 
@@ -93,20 +94,45 @@ def test_no_such_database(kind: str, face: Any, request: pytest.FixtureRequest) 
     refused(face, url, StorageInternalError, "can not be used: .*_none")
 
 
-def test_a_password_with_escaped_characters_and_a_wrong_one(mysql_url: str, face: Any) -> None:
-    import pymysql
+def _make_user(url: str) -> str:
+    """Make a user with a password, who may do everything; return the name."""
+    parts = urlsplit(url)
+    if parts.scheme == "mysql":
+        import pymysql
 
-    parts = urlsplit(mysql_url)
-    server = pymysql.connect(host=parts.hostname, port=parts.port, user=parts.username)
-    with closing(server), server.cursor() as cursor:
-        cursor.execute("create or replace user ahpo@'%%' identified by %s", (SECRET,))
-        cursor.execute("grant all on *.* to ahpo@'%'")
-    for scheme in ("mysql", "mysql+pymysql", "mariadb"):
-        face.create_study(storage=with_user(mysql_url, "ahpo", SECRET, scheme))
-    assert len(face.get_all_study_names(mysql_url)) == 3
-    wrong = with_user(mysql_url, "ahpo", "secret")
-    refused(face, wrong, StorageInternalError, "can not be used: .*Access denied for user 'ahpo'")
-    assert len(face.get_all_study_names(mysql_url)) == 3
+        server: Any = pymysql.connect(host=parts.hostname, port=parts.port, user=parts.username)
+        with closing(server), server.cursor() as cursor:
+            cursor.execute("create or replace user ahpo@'%%' identified by %s", (SECRET,))
+            cursor.execute("grant all on *.* to ahpo@'%'")
+        return "ahpo"
+    import psycopg2
+
+    server = psycopg2.connect(url)
+    with closing(server), server, server.cursor() as cursor:
+        cursor.execute("select 1 from pg_roles where rolname = %s", (WITH_PASSWORD,))
+        if cursor.fetchone() is None:
+            cursor.execute(f"create role {WITH_PASSWORD} superuser login password %s", (SECRET,))
+    return WITH_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("kind", "schemes"),
+    [
+        ("postgresql", ("postgresql", "postgresql+psycopg2", "postgres")),
+        ("mysql", ("mysql", "mysql+pymysql", "mariadb")),
+    ],
+)
+def test_a_password_with_escaped_characters_and_a_wrong_one(
+    kind: str, schemes: tuple[str, ...], face: Any, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{kind}_url")
+    user = _make_user(url)
+    for scheme in schemes:
+        face.create_study(storage=with_user(url, user, SECRET, scheme))
+    assert len(face.get_all_study_names(url)) == 3
+    wrong = with_user(url, user, "secret")
+    refused(face, wrong, StorageInternalError, rf"can not be used: .*{user}")
+    assert len(face.get_all_study_names(url)) == 3
 
 
 # -- files ------------------------------------------------------------------------------------
