@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 
 NAMES = ["plain: ü", "several"]
 # Each kind is copied from and to once, and each neighbour in the issue's list is met.
-KINDS = ["memory", "sqlite", "postgresql", "journal", "mysql"]
+KINDS = ["memory", "sqlite", "postgresql", "journal", "redis", "mysql"]
 PAIRS = list(zip(KINDS, [*KINDS[1:], KINDS[0]], strict=True))
 
 
@@ -69,7 +69,7 @@ async def test_studies_are_copied_listed_and_deleted_in_both_faces(place: Place)
     write_plain(optuna, theirs)
     write_several(optuna, theirs)
     for name, copy in zip(NAMES, ("first", "second"), strict=True):
-        arguments = {"from_study_name": name, "from_storage": ours, "to_storage": ours}
+        arguments: Any = {"from_study_name": name, "from_storage": ours, "to_storage": ours}
         if copy == "first":
             ahpo.copy_study(**arguments, to_study_name=copy)
         else:

@@ -40,6 +40,8 @@ class MariaDB(Server):
             str(self.programs["mariadbd"]),
             "--no-defaults",
             f"--datadir={self.home / 'data'}",
+            # In a folder that servers share, each one that starts removes what others have there.
+            f"--tmpdir={self.home}",
             f"--port={self.port}",
             f"--socket={self.home / 'socket'}",
             self._tmpdir,

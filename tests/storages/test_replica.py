@@ -425,3 +425,26 @@ def test_a_result_reaches_a_thread_that_comes_before_or_after_it(when: str) -> N
         thread.start()
         assert pending.result() == 7
         thread.join()
+
+
+@pytest.mark.asyncio
+async def test_leases_of_a_deleted_study_are_no_longer_renewed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server, turns = ToyServer(), Turns()
+    storage = ReplicatedStorage(server.backend, Leases(10.0, 25.0, turns))
+    store = await storage.create_study("study", [MINIMIZE])
+    await store.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)
+    await storage.delete_study("study")
+    n_requests = len(server.requests)
+    turns.last()
+    again = await storage.create_study("study", [MINIMIZE])
+    assert again is not store
+    await again.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)  # the keeper of the new one only
+    with pytest.raises(KeyError, match="has been deleted"):
+        await store.refresh()
+    await storage.aclose()
+    assert not any(request.beat for request in server.requests[n_requests:])
+    assert not caplog.records

@@ -11,6 +11,7 @@ from ahpo.engine.carried import uncarried
 from ahpo.engine.gate import Gate
 from ahpo.engine.lines import say_dropped
 from ahpo.engine.places import Place
+from ahpo.exceptions import StorageInternalError
 
 if TYPE_CHECKING:
     from ahpo.engine.host import Host
@@ -83,7 +84,7 @@ class Run:
             return Ticket(self.carried.pop())
         session = self.session
         if session.may_run_out and (self.unfinished or session.store.waits):
-            # In memory, what is not of this run may never end; elsewhere, a lease says that it will.
+            # In memory, what is not of this run may never end; elsewhere, its lease will.
             if session.all_taken():
                 return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None
@@ -114,8 +115,8 @@ class Run:
         error = uncarried(error)
         if self.error is None:
             self.error = error
-        else:
-            say_dropped(error)
+        elif not (isinstance(error, StorageInternalError) and type(self.error) is type(error)):
+            say_dropped(error)  # but for a storage that fails all trials of the run alike
         self._end()
 
     def end(self, by: str) -> None:

@@ -112,6 +112,16 @@ class ParamColumn:
         if cells.rows is not None:
             cells.rows.set(place, row)  # last: who looks for the row finds all of it
 
+    def extend(self, row: int, values: list[float], kinds: list[BaseDistribution]) -> None:
+        """Set the values in the rows from ``row`` on, which are past all rows set before."""
+        self.set(row, values[0], kinds[0])
+        cells, first = self._cells, self.distributions[0]
+        if cells.rows is None and cells.ids is None and all(kind is first for kind in kinds):
+            cells.values.extend(cells.values.size, values[1:])
+            return
+        for i in range(1, len(values)):
+            self.set(row + i, values[i], kinds[i])
+
     def _is_sparse(self, place: int) -> bool:
         self._n_missing += place - self._cells.values.size
         return self._n_missing > place - self._n_missing + _FEW
@@ -179,6 +189,20 @@ class ParamColumn:
         """Return the distribution that the value in ``row`` was drawn from."""
         cells = self._cells
         return self.distributions[0 if cells.ids is None else cells.ids.get(cells.place(row))]
+
+    def take(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[list[float], BaseDistribution | list[BaseDistribution]]:
+        """Return values and distributions of rows that have them; or the one that all have."""
+        cells, known = self._cells, self.distributions
+        if cells.rows is None:
+            places = rows - cells.first
+        else:
+            places = cells.rows.data[: cells.rows.size].searchsorted(rows)
+        values: list[float] = cells.values.data[places].tolist()
+        if cells.ids is None:
+            return values, known[0]
+        return values, [known[kind] for kind in cells.ids.take(places).tolist()]
 
     def snapshot(self) -> ParamColumn:
         """Return the column as it is now, in O(1) but for its distributions."""

@@ -138,12 +138,16 @@ class Response(NamedTuple):
     new since ``seen.last_id`` (those started or created by the ops among them), all others of which
     the store may not know everything, and all whose writes were refused. ``user_attrs`` and
     ``system_attrs`` are those of the study, or None if they have not changed.
+
+    ``more`` is whether there is so much news that this is only the first of it: nothing else of the
+    request has been done, there are no answers, and it is to be sent again with what is seen now.
     """
 
     answers: Sequence[Any]
     trials: Sequence[FinishedTrial] = ()
     user_attrs: dict[str, Any] | None = None
     system_attrs: dict[str, Any] | None = None
+    more: bool = False
 
 
 class Link(ABC):

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.exceptions import UpdateFinishedTrialError
+from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.history.facts import (
     Fact,
     ParamSet,
@@ -28,8 +28,9 @@ from ahpo.history.facts import (
     UserAttrSet,
 )
 from ahpo.history.history import History
-from ahpo.history.placing import place
+from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.logging import get_logger
 from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
@@ -40,6 +41,7 @@ from ahpo.storages.exchange import (
     Response,
     Seen,
     Start,
+    StorageUnavailable,
     Write,
 )
 from ahpo.storages.forking import guard
@@ -50,6 +52,8 @@ from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
 __all__ = ("Home", "ReplicaStore")
+
+_logger = get_logger("ahpo.storages")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -123,6 +127,8 @@ class ReplicaStore(StudyStore):
         self._waiting: dict[int, int] = {}
         self._names: dict[str, BaseDistribution] = {}
         self._beat = self._closing = False
+        self._in_vain: str | None = None  # what was said when the storage was last given up
+        self._abandoned: list[int] = []
         guard(self)
 
     def __reduce__(self) -> Any:
@@ -205,7 +211,13 @@ class ReplicaStore(StudyStore):
         numbers = await self.reap()
         watcher = next(iter(self._watchers), None)
         if numbers and watcher is not None:
-            await asyncio.to_thread(watcher.stale, numbers)
+            try:
+                await asyncio.to_thread(watcher.stale, numbers)
+            except Exception:
+                _logger.exception("The callback for trials whose leases have expired failed.")
+
+    def abandon(self, number: int) -> None:
+        self._abandoned.append(number)
 
     def watch(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
@@ -293,6 +305,17 @@ class ReplicaStore(StudyStore):
 
     async def _work(self) -> None:
         """Carry out what is queued, until nothing is left that can be."""
+        try:
+            await self._work_on()
+        except BaseException as error:  # a defect, which must not leave anybody waiting
+            with self.lock:
+                items, self._items = self._items, []
+                self._items += [item for item in items if item.pending is None]
+                self._state = _IDLE
+            resolve([(item.pending, None, error) for item in items if item.pending is not None])
+            raise
+
+    async def _work_on(self) -> None:
         failed = False
         while True:
             with self.lock:
@@ -310,9 +333,17 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
+            while response.more:
+                with self.lock:
+                    changed = self._place(response, set(), lost)
+                    self._record_again((*items, *self._items), changed)
+                request = request._replace(seen=self._seen())
+                response = await self._exchange(request)
             with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
+            if all(item.pending is None for item in items):
+                self._in_vain = None  # nobody has waited
             with self.lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
@@ -321,10 +352,12 @@ class ReplicaStore(StudyStore):
             return False
         if self._own and not self._closing:
             self._look_after()
-        if lost:
-            for watcher in tuple(self._watchers):
-                watcher.lost(lost)
-        resolve(results)
+        try:
+            if lost:
+                for watcher in tuple(self._watchers):
+                    watcher.lost(lost)
+        finally:
+            resolve(results)
         return True
 
     def _look_after(self) -> None:
@@ -352,23 +385,30 @@ class ReplicaStore(StudyStore):
             self._begin()
 
     def _request(self, items: list[_Item]) -> Request:
+        while self._abandoned:
+            number = self._abandoned.pop()
+            if self._own.pop(trial_id := self.history.trial_id(number), None) is not None:
+                self._running[trial_id] = number
         ops = [self._op(item.what) for item in items if item.what is not None]
         beat = tuple(self._own) if self._beat and not self._closing else ()
         self._beat = False
         return Request(
             ops,
-            Seen(
-                self._last_id,
-                self.history.n_trials,
-                self._own,
-                self._running,
-                self._waiting,
-                self._names,
-            ),
+            self._seen(),
             durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(self._own) if self._closing else (),
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            self._last_id,
+            self.history.n_trials,
+            self._own,
+            self._running,
+            self._waiting,
+            self._names,
         )
 
     def _op(self, what: Fact | Start | Create | Reap) -> Op:
@@ -386,10 +426,19 @@ class ReplicaStore(StudyStore):
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
+        patience, known = self.storage.patience, self._in_vain
+        if known is not None:  # it has been waited for, and nobody else need do so
+            patience = patience._replace(total=0.0)
+        self._in_vain = None
         try:
-            return await patiently(exchange, self.storage.patience)
+            return await patiently(exchange, patience)
         except KeyError:
             self.storage.forget(self)
+            raise
+        except StorageInternalError as error:
+            if isinstance(error.__cause__, StorageUnavailable):
+                self._in_vain = known or str(error)
+                raise StorageInternalError(self._in_vain) from error.__cause__
             raise
 
     def _apply(
@@ -416,18 +465,21 @@ class ReplicaStore(StudyStore):
                 self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
-        # What was recorded meanwhile is ahead of what has just been read.
-        for what, pending, _ in self._items:
+        self._record_again(self._items, changed)
+        return results
+
+    def _record_again(self, items: Iterable[_Item], changed: set[int]) -> None:
+        """Record what is ahead of what has just been read of these trials, and of the study."""
+        for what, pending, _ in items:
             number = getattr(what, "number", None)
             recorded = pending is None and what is not None
             if recorded and (number is None or number in changed):
                 with suppress(UpdateFinishedTrialError):
                     self.history.apply(what)  # type: ignore[arg-type]
-        return results
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         history, own = self.history, self._own
-        changed: set[int] = set()
+        news: list[FinishedTrial] = []
         for record in response.trials:
             trial_id, number, state = record.trial_id, record.number, record.state
             if trial_id in own:
@@ -435,21 +487,21 @@ class ReplicaStore(StudyStore):
                     continue  # what is known here is newer
                 if number not in ended:
                     lost.append(number)
-            place(history, record)
-            changed.add(number)
+            news.append(record)
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
+        place_all(history, news)
         if response.trials:
             self._names.update(_names(response.trials))
         if response.user_attrs is not None:
             history.user_attrs = response.user_attrs
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
-        return changed
+        return {record.number for record in news}
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history

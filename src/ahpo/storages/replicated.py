@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 import weakref
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link
+from ahpo.storages.forks import leave_to_parent
 from ahpo.storages.leases import LEASES, Leases
 from ahpo.storages.patience import PATIENCE, Patience, patiently
 from ahpo.storages.protocol import Storage, StudyStore
@@ -44,6 +46,7 @@ class ReplicatedStorage(Storage):
         self._backend: Backend | None = None
         self._abandoned: weakref.finalize[..., ReplicatedStorage]
         self._was_there = False
+        _storages.add(self)
         self._stores: weakref.WeakValueDictionary[tuple[str, int], ReplicaStore] = (
             weakref.WeakValueDictionary()
         )
@@ -60,6 +63,7 @@ class ReplicatedStorage(Storage):
         self._thread = self._backend = None
         self._was_there = False
         self._stores = weakref.WeakValueDictionary()
+        _storages.add(self)
 
     def reopened(self, study_name: str) -> ReplicaStore:
         """Open a study, blocking this thread, as unpickling it must."""
@@ -84,7 +88,16 @@ class ReplicatedStorage(Storage):
         return await self._open(study_name)
 
     async def _open(self, study_name: str) -> ReplicaStore:
-        return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
+        earlier: int | None = None
+        while True:
+            link = await self._run(lambda backend: backend.open_study(study_name))
+            try:
+                return await self._opened(link)
+            except KeyError:
+                # Deleted as it was opened: there may be another one of that name by now.
+                if link.study_id == earlier:
+                    raise
+                earlier = link.study_id
 
     async def _opened(self, link: Link) -> ReplicaStore:
         key = (link.study_name, link.study_id)
@@ -172,3 +185,15 @@ def _farewell(
             await kept.aclose()
 
     return farewell
+
+
+_storages: weakref.WeakSet[ReplicatedStorage] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for storage in _storages:
+        if storage._backend is not None:
+            leave_to_parent(storage._backend)
+
+
+os.register_at_fork(after_in_child=_in_child)

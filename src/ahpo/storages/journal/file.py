@@ -24,6 +24,9 @@ _CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.
 _MUCH = 1 << 20
 
+# With which each line of a journal begins, ours and those of Optuna.
+_START = b'{"op_code"'
+
 _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 _logger = get_logger(__name__)
@@ -59,7 +62,7 @@ class JournalFileBackend(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         with self._locked(), _opened(self._path, os.O_RDWR) as file:
-            _cut_torn_end(file, _end_of_lines(file))
+            _cut_torn_end(self._path, file, _end_of_lines(file))
             _append(file, [dumps(log) for log in logs])
             os.fsync(file.fileno())
 
@@ -104,12 +107,13 @@ class FilePlace(ThreadPlace):
         self._lock = threading.Lock()
         self._n_appended = self._n_synced = 0  # how often, and how much of that is on disk
 
-    def carry_out(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         path = self._backend._path
         try:
             if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
                 with _opened(path, os.O_RDONLY) as file:
-                    _read(file, transaction)
+                    if not _read(file, transaction):
+                        return False
             if transaction.may_write:
                 with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
                     self._change(file, transaction)
@@ -120,9 +124,11 @@ class FilePlace(ThreadPlace):
             raise StorageInternalError(message) from error
         except OSError as error:
             raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        return True
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
-        _cut_torn_end(file, _read(file, transaction, locked=True))
+        _read(file, transaction, locked=True)
+        _cut_torn_end(self._backend._path, file, transaction.cursor)
         while lines := transaction.plan():
             text = "\n".join(lines) + "\n"
             self._n_appended += 1
@@ -198,8 +204,8 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
-    """Let a transaction read what is new; return where the whole lines end."""
+def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> bool:
+    """Let a transaction read what is new; return False if it was full before the end."""
     size = os.fstat(file.fileno()).st_size
     if size < transaction.cursor:
         raise StorageInternalError(
@@ -209,7 +215,9 @@ def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
     if size > transaction.cursor:
         for text, end in _texts(file, transaction.cursor, locked):
             transaction.absorb(text, end)
-    return transaction.cursor
+            if transaction.full and not locked and end < size:
+                return False
+    return True
 
 
 def _end_of_lines(file: FileIO) -> int:
@@ -229,11 +237,22 @@ def _end_of_lines(file: FileIO) -> int:
         span *= 2
 
 
-def _cut_torn_end(file: FileIO, end: int) -> None:
-    """Cut what a writer has left that died while it wrote: no reader has taken it for a line."""
+def _cut_torn_end(path: str, file: FileIO, end: int) -> None:
+    """Cut what a writer has left that died while it wrote: no reader has taken it for a line.
+
+    :raises StorageInternalError: if the file is no journal at all
+    """
     # What is appended to it would make one line with it, which nobody could read.
-    if os.fstat(file.fileno()).st_size > end:
-        file.truncate(end)
+    if os.fstat(file.fileno()).st_size <= end:
+        return
+    if end == 0:  # it may as well be something else, whose path was given by mistake
+        file.seek(0)
+        start = file.read(len(_START)).rstrip(b"\n\0")
+        if not _START.startswith(start):
+            raise StorageInternalError(
+                f"The file {path} is none of a journal: it begins with {start!r}."
+            )
+    file.truncate(end)
 
 
 def _append(file: FileIO, lines: Iterable[str]) -> int:

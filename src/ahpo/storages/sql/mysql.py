@@ -38,7 +38,8 @@ _WORDS = SchemaWords(
     # Names that differ in case, or in an accent, are different names.
     suffix=" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
 )
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 30, 120
+# Seconds to wait for a connection, and for the next bytes of an answer.
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 15, 30
 # Servers refuse packets of more than so many bytes, 16 million as a rule.
 _MAX_ROWS, _MAX_BYTES = 1000, 1_000_000
 # Too many connections or resources in use, shutting down, network trouble, a row changed or a lock
@@ -197,7 +198,7 @@ class MySQLBackend(ServerBackend):
             "host": parts.host or "localhost",
             "port": parts.port or 3306,
             "user": parts.user,
-            "password": parts.password or "",
+            "password": (parts.password or "").encode(),  # as text, it would have to be Latin-1
             "database": parts.database,
             "charset": "utf8mb4",
             "connect_timeout": _CONNECT_TIMEOUT,

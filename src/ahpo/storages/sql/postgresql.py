@@ -30,7 +30,7 @@ _WORDS = SchemaWords(
     enum="{type}",
 )
 # Seconds to wait for a connection, and for the answer to a statement.
-_CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 30.0, 120.0
+_CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 15.0, 30.0
 # Any number will do, as long as all of us take the same one.
 _ADVISORY_LOCK = 0x6168706F
 # What the server says when it is worth trying again: connection lost, resources short, shutting

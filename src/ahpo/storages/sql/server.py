@@ -165,7 +165,7 @@ class ServerBackend(SQLBackend):
         writes: bool = True,
         alone: bool = False,
     ) -> T:
-        """Carry out a plan; ``alone`` says that it is one statement, a transaction by itself."""
+        """Carry out a plan; ``alone`` says that each statement may be a transaction by itself."""
         self._at_home()
         if not self._prepared:
             async with self._preparing:
@@ -205,7 +205,7 @@ class ServerBackend(SQLBackend):
                 keep = True
                 return result
             except (OSError, TimeoutError):
-                raise  # who does not answer, is not asked again
+                raise  # who does not answer is not asked to roll back: dropping it does that
             except Exception:
                 with suppress(*self._failures):
                     if not alone:
