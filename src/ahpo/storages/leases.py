@@ -34,14 +34,10 @@ LEASES = Leases()
 class Renewing(Protocol):
     """Hold leases."""
 
-<<<<<<< HEAD
     @property
     def deleted(self) -> bool:
         """Whether there is nothing left to hold them for."""
         ...
-=======
-    deleted: bool  # the study, which then has no more of them
->>>>>>> 3c867289967239cf62c35557116b6b52b877afa4
 
     async def renew(self) -> None:
         """Renew them."""

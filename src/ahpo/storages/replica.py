@@ -284,6 +284,7 @@ class ReplicaStore(StudyStore):
         return thread
 
     def forked(self) -> None:
+        """Leave to the parent what is the parent's."""
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._state = _IDLE
