@@ -251,7 +251,7 @@ class Replay:
         try:
             log: dict[str, Any] = _parsed(line) if isinstance(line, str) else line
             outcome: Outcome = _APPLIERS[log["op_code"]](self, log)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self.broken = True
             text = str(line)
             shown = text if len(text) <= 200 else f"{text[:200]}..."
@@ -360,7 +360,7 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         kind = distribution_of(log["distribution"])
-        outcome = self._param(trial, log["param_name"], log["param_value_internal"], kind)
+        outcome = self._param(trial, log["param_name"], float(log["param_value_internal"]), kind)
         if outcome is None:
             self.touched.add(trial.trial_id)
         return outcome
@@ -370,7 +370,7 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         value = log["intermediate_value"]
-        trial.reports[log["step"]] = float("nan") if value is None else value
+        trial.reports[log["step"]] = float("nan") if value is None else float(value)
         self.touched.add(trial.trial_id)
         return None
 
