@@ -34,8 +34,6 @@ LEASES = Leases()
 class Renewing(Protocol):
     """Hold leases, unless the study of the trials has been deleted."""
 
-    deleted: bool
-
     @property
     def deleted(self) -> bool:
         """Whether there is nothing left to hold them for."""

@@ -64,7 +64,8 @@ def storage_of(path: Path) -> JournalStorage:
 
 async def test_long_journal_is_opened_in_portions(path: Path, sizes: list[int]) -> None:
     write(path, lines_of(0, N))
-    store = await storage_of(path).open_study("study")
+    storage = storage_of(path)
+    store = await storage.open_study("study")
     assert store.history.n_trials == N == sum(sizes)
     assert len(sizes) > 2 and max(sizes) < N / 2
     assert [store.history.record(n).values for n in (0, N // 2, N - 1)] == [
@@ -72,7 +73,7 @@ async def test_long_journal_is_opened_in_portions(path: Path, sizes: list[int]) 
         (N / 2,),
         (N - 1.0,),
     ]
-    await store.aclose()
+    await storage.aclose()
 
 
 async def test_what_is_asked_for_comes_after_all_that_is_new(path: Path, sizes: list[int]) -> None:
@@ -109,11 +110,12 @@ async def test_study_that_was_deleted_and_created_anew_is_the_one_that_is_opened
         write(path, lines_of(study_id, N))
         write(path, [writer.delete_study(study_id), writer.create_study("study", MINIMIZE)])
     write(path, lines_of(2, 3, lambda i: i + 0.5))
-    store = await storage_of(path).open_study("study")
+    storage = storage_of(path)
+    store = await storage.open_study("study")
     assert store.study_id == 2
     values = [store.history.record(n).values for n in range(store.history.n_trials)]
     assert values == [(0.5,), (1.5,), (2.5,)]
-    await store.aclose()
+    await storage.aclose()
 
 
 async def test_long_journal_of_a_study_that_was_deleted_is_a_key_error(path: Path) -> None:
