@@ -185,12 +185,14 @@ class Replay:
     def _feed_params(self, lines: Iterable[str]) -> None:
         names, kinds, firsts = self._names, self._kinds, self._first_kinds
         start = ""
+        params: dict[str, float] = {}
+        distributions: dict[str, BaseDistribution] = {}
         for line in lines:
             try:
                 begin, named, value, described = line.rsplit(',"', 3)
                 if begin != start:
                     trial = self._trial_of(begin)
-                    start = begin
+                    start, params, distributions = begin, trial.params, trial.distributions
                 name, kind = names[named], kinds[described]
                 number = float(value[_INTERNAL])
                 if firsts[name] is not kind and self.misfit(name, kind) is not None:
@@ -199,8 +201,8 @@ class Replay:
                 if self.read(line) is None:
                     self._learn(line)
                 continue
-            trial.params[name] = number
-            trial.distributions[name] = kind
+            params[name] = number
+            distributions[name] = kind
 
     def _trial_of(self, begin: str) -> Unfinished:
         """Return the trial that a line changes which begins so.
