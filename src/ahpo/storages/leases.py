@@ -32,9 +32,7 @@ LEASES = Leases()
 
 
 class Renewing(Protocol):
-    """Hold leases, unless the study of the trials has been deleted."""
-
-    deleted: bool
+    """Hold leases."""
 
     @property
     def deleted(self) -> bool:
