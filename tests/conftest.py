@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -55,3 +57,25 @@ def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
         thread.join(_JOIN_SECONDS)  # one that is just ending is no leak
     left = _strays(before)
     assert not left, f"threads were left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def optuna_speaks_as_before() -> Iterator[None]:
+    """Keep what a test sets of Optuna's log from the next one."""
+    before = _verbosity()
+    yield
+    if _verbosity() != before:
+        sys.modules["optuna"].logging.set_verbosity(logging.INFO if before is None else before)
+
+
+def _verbosity() -> int | None:
+    optuna = sys.modules.get("optuna")
+    return None if optuna is None else optuna.logging.get_verbosity()
+
+
+@pytest.fixture
+def quiet_optuna() -> None:
+    """Let Optuna say only what is an error."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -21,6 +21,7 @@ LAYERS = {
     "ahpo.trials": 1,
     "ahpo.study_summary": 1,
     "ahpo.dataframe": 1,
+    "ahpo.console": 1,
     "ahpo.logging": 1,
     "ahpo.lazy": 1,
     "ahpo.overrides": 1,
@@ -40,7 +41,7 @@ VALUES, FACADE = 1, 6
 
 # Pure code is given its time, its random numbers and its data: it reaches out for nothing.
 PURE_UP_TO = 3
-NOT_PURE = ("ahpo.storages", "ahpo.logging")
+NOT_PURE = ("ahpo.storages", "ahpo.console", "ahpo.logging")
 ALLOWED = {("ahpo.streams", "secrets")}  # the one place where a seed is made up when none is given
 OUTSIDE_WORLD = frozenset(
     "aiosqlite anyio asyncio asyncpg concurrent contextvars http io logging multiprocessing os "

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from logging import CRITICAL, DEBUG, ERROR, FATAL, INFO, WARN, WARNING
+
+from ahpo.console import write_line
 
 __all__ = (
     "CRITICAL",
@@ -55,41 +55,18 @@ class _TerminalFormatter(logging.Formatter):
         return f"{colour}{head}{bracket}{_RESET}{rest}"
 
 
-class _StderrHandler(logging.Handler):
-    """Write to what `sys.stderr` is when a line comes: notebooks and tests replace it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writers: list[_Writer] = [_to_stderr]
+class _ConsoleHandler(logging.Handler):
+    """Write to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.writers[-1](self.format(record))
+            write_line(self.format(record))
         except Exception:
             self.handleError(record)
 
 
-_Writer = Callable[[str], object]
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-@contextmanager
-def lines_through(writer: _Writer) -> Iterator[None]:
-    """Have another writer for the lines to standard error: one that minds a progress bar there."""
-    writers = _default_handler.writers
-    writers.append(writer)
-    try:
-        yield
-    finally:
-        writers.remove(writer)
-
-
 _root = logging.getLogger(_ROOT)
-_default_handler = _StderrHandler()
+_default_handler = _ConsoleHandler()
 _default_handler.setFormatter(_TerminalFormatter(_FORMAT))
 _root.addHandler(_default_handler)
 _root.setLevel(INFO)

@@ -314,6 +314,7 @@ def test_watched_measures_steps_and_passes_everything_through() -> None:
     run(main)
 
 
+@pytest.mark.filterwarnings("error::ahpo.exceptions.ObjectiveBlocksLoopWarning")
 def test_objective_that_blocks_is_an_error_if_warnings_are() -> None:
     """With warnings as errors the trial that blocks fails, and the error leaves."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,12 +25,13 @@ CLOSED = "the event loop was closed"
 
 @pytest.fixture(autouse=True)
 def no_complaints() -> Iterator[None]:
-    """Have asyncio say nothing of the tasks that were destroyed."""
+    """Have asyncio say nothing of the tasks that were destroyed, and leave no handler behind."""
     logger = logging.getLogger("asyncio")
     logger.disabled = True
     yield
     gc.collect()
     logger.disabled = False
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def leave_running(
@@ -229,4 +232,27 @@ def test_stop_does_not_reach_a_dead_run() -> None:
     async_run = async_study(session)
     run(lambda: async_run.optimize(objective))
     assert states(async_run) == [FAIL] * 3 + [COMPLETE]
+    del task
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("face", ["sync", "asyncio"])
+def test_sigterm_after_a_loop_was_closed(face: str, kind: str) -> None:
+    """SIGTERM ends the next run, though a closed loop may have left its handler."""
+    task = leave_running(new_session(), kind)
+    study = sync_study()
+
+    def terminated(trial: Any) -> float:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for step in range(10**6):
+            trial.report(0.0, step)
+        return 1.0
+
+    with pytest.raises(SystemExit):
+        if face == "sync":
+            study.optimize(terminated)
+        else:
+            run(lambda: async_study(study._session).optimize(terminated), debug=False)
+    assert_clean(study)
+    assert reasons(study) == ["SIGTERM"]
     del task

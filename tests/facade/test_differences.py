@@ -73,6 +73,19 @@ def ties(o: Any) -> Any:
     return study.best_trial.number
 
 
+@differs("The best trial of a summary is feasible", 0, 1)
+def best_trial_of_a_summary(o: Any) -> Any:
+    storage = o.storages.InMemoryStorage()
+    study = o.create_study(storage=storage)
+    for value, constraint in ((0.0, 1.0), (5.0, -1.0)):
+        trial = study.ask()
+        trial.set_constraint("c", constraint)
+        study.tell(trial, value)
+    assert study.best_trial.number == 1
+    (summary,) = o.get_all_study_summaries(storage)
+    return summary.best_trial.number
+
+
 @differs("Attributes are copied when they are set", [1, 2], [1])
 def an_attribute_that_is_changed_afterwards(o: Any) -> Any:
     study = o.create_study()

@@ -218,7 +218,7 @@ async def test_callback_for_stale_trials_that_fails_is_said_and_leases_are_kept(
     stale = await (await opened(there)).ask()
     mine = await study.ask()
     server.time = 1000.0
-    store = study._session.store
+    store: Any = study._session.store
     ahpo.logging.enable_propagation()
     with caplog.at_level(logging.ERROR, "ahpo"):
         await store.renew()

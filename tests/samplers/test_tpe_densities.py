@@ -289,6 +289,24 @@ def test_candidates_are_drawn_from_l() -> None:
         assert mean == pytest.approx(exp(-ROOT), rel=0.1)
 
 
+@pytest.mark.parametrize("jointly", [True, False])
+def test_each_value_is_drawn_as_often_as_its_mass(jointly: bool) -> None:
+    """Parameters of different numbers of values do not get into each other's way."""
+    names = ("few steps", "choice", "int", "yes or no")
+    space = UnitSpace({name: EVERY_KIND[name] for name in names})
+    raw = np.array([[0.5, 0.0], [2.0, 0.0], [3.0, 8.0], [0.0, 1.0]])
+    unit, indices, _ = space.encode(raw)
+    mixture = GoodMixture(space, unit, indices, np.array([3.0, 1.0]), Kernels())
+    found = mixture.draw(np.random.default_rng(0), 40_000, jointly)
+    masses = np.exp(mixture.log_mixture(mixture.log_terms(found))) / 5.0
+    for slot, count in enumerate(space.counts):
+        drawn = found.indices[:, slot]
+        for value in range(count):
+            here = drawn == value
+            assert here.any()
+            assert here.mean() == pytest.approx(masses[here, slot][0], abs=0.012)
+
+
 def test_bandwidths_are_parts_of_the_distance_to_the_farther_neighbour() -> None:
     unit = np.array([[0.5, 0.1, 0.9, 0.6]])
     assert neighbour_bandwidths(unit, Kernels()) == pytest.approx(

@@ -11,7 +11,10 @@ from pathlib import Path
 from tests.servers.places import open_to_all
 from tests.servers.server import Server
 
-__all__ = ("Postgresql", "copy_of_package", "folders_of_package")
+__all__ = ("WITH_PASSWORD", "Postgresql", "copy_of_package", "folders_of_package")
+
+# A role that a test may make, and that is asked for its password.
+WITH_PASSWORD = "with_password"
 
 
 class Postgresql(Server):
@@ -40,6 +43,8 @@ class Postgresql(Server):
         options = "--auth=trust --username=postgres --encoding=UTF8 --locale=C --no-sync"
         program = str(self.programs["initdb"])
         self.run([program, "--pgdata", str(self.home / "data"), *options.split()])
+        rules = self.home / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {WITH_PASSWORD} all scram-sha-256\n{rules.read_text()}")
 
     def command(self) -> list[str]:
         # A killed server loses nothing without fsync: the kernel still has it, and writes it.

@@ -11,7 +11,13 @@ import pytest
 from ahpo.distributions import FloatDistribution, IntDistribution
 from ahpo.engine.drive import drive
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
-from ahpo.history.facts import ParamSet, TrialFinished, UserAttrSet, ValueReported
+from ahpo.history.facts import (
+    ParamSet,
+    StudyUserAttrSet,
+    TrialFinished,
+    UserAttrSet,
+    ValueReported,
+)
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages.exchange import Create, Reap, Start, StorageUnavailable, Write
 from ahpo.storages.leases import Leases
@@ -55,20 +61,22 @@ class Turns:
     """Be a sleep that ends when the test says so."""
 
     def __init__(self) -> None:
-        self._turns = threading.Semaphore(0)
+        self._end: Callable[[], object] = lambda: None
         self.waiting = threading.Semaphore(0)
 
     async def __call__(self, seconds: float) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._end = lambda: loop.call_soon_threadsafe(ended.set)
         self.waiting.release()
-        await asyncio.to_thread(self._turns.acquire)
+        await ended.wait()
 
     def next(self) -> None:
         """End one sleep, and return when the next one has begun."""
-        self._turns.release()
+        self.last()
         assert self.waiting.acquire(timeout=10.0)
 
     def last(self) -> None:
-        self._turns.release()
+        self._end()
 
 
 def _ops(server: ToyServer, kind: type) -> list[int]:
@@ -226,6 +234,19 @@ async def test_a_parameter_that_contradicts_another_process_fails_at_the_end_of_
     assert server.studies["study"].history.record(numbers[1]).params == {}
     await one.aclose()
     await other.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_attribute_that_can_not_be_stored_is_refused_at_once() -> None:
+    storage = ReplicatedStorage(ToyServer().backend)
+    store = await storage.create_study("study", [MINIMIZE])
+    number = await store.start(NOW)
+    for fact in (UserAttrSet(number, "k", {1, 2}), StudyUserAttrSet("k", object())):
+        with pytest.raises(TypeError, match="JSON can hold, but that of 'k' is"):
+            store.record(fact)
+    assert store.history.record(number).user_attrs == {}
+    assert store.history.user_attrs == {}
+    await storage.aclose()
 
 
 class Noting:
@@ -404,3 +425,26 @@ def test_a_result_reaches_a_thread_that_comes_before_or_after_it(when: str) -> N
         thread.start()
         assert pending.result() == 7
         thread.join()
+
+
+@pytest.mark.asyncio
+async def test_leases_of_a_deleted_study_are_no_longer_renewed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server, turns = ToyServer(), Turns()
+    storage = ReplicatedStorage(server.backend, Leases(10.0, 25.0, turns))
+    store = await storage.create_study("study", [MINIMIZE])
+    await store.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)
+    await storage.delete_study("study")
+    n_requests = len(server.requests)
+    turns.last()
+    again = await storage.create_study("study", [MINIMIZE])
+    assert again is not store
+    await again.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)  # the keeper of the new one only
+    with pytest.raises(KeyError, match="has been deleted"):
+        await store.refresh()
+    await storage.aclose()
+    assert not any(request.beat for request in server.requests[n_requests:])
+    assert not caplog.records

@@ -15,7 +15,8 @@ from ahpo.engine.ended_elsewhere import LOST, call_if_open, is_lost
 from ahpo.engine.lines import say_finished
 from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.outcome import Outcome, judge_tell
-from ahpo.engine.runner import is_pruned, pruned_outcome
+from ahpo.engine.pruned import is_pruned, pruned_outcome
+from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.signals import terminate_block
 from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.states import TrialState
@@ -86,8 +87,8 @@ class TrialBlock:
             self._trial = BlockTrial(session, *await session.ask(place_of(session)))
             self._guard = guard.pop_all()
         if session.store.waits:
-            loop = asyncio.get_running_loop()
-            self._trial.on_interrupt = partial(call_if_open, loop, partial(self.end, LOST))
+            loop, end = asyncio.get_running_loop(), partial(self.end, LOST)
+            self._trial.on_interrupt = lambda: call_if_open(loop, end)
             session.begin(self._trial)
         return self._trial
 
@@ -133,7 +134,7 @@ class TrialBlock:
         except Exception as error:
             # Nobody else will end it; but what was wrong at first is what counts.
             with contextlib.suppress(Exception):
-                failed = Outcome(TrialState.FAIL, None, repr(error))
+                failed = Outcome(TrialState.FAIL, None, safe_repr(error))
                 await place.final(session.end_for_good(number, failed))
             raise
 
@@ -143,5 +144,5 @@ class TrialBlock:
             return trial.outcome or missing
         if is_pruned(error):
             return pruned_outcome(trial)
-        reason = self.ended_by if isinstance(error, asyncio.CancelledError) else repr(error)
+        reason = self.ended_by if isinstance(error, asyncio.CancelledError) else safe_repr(error)
         return Outcome(TrialState.FAIL, None, reason)

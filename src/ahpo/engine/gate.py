@@ -10,11 +10,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ("EXIT_CODE", "Gate")
+__all__ = ("EXIT_CODE", "Gate", "handler_of")
 
 EXIT_CODE = 128 + signal.SIGTERM
 
 _Handler = Callable[[int, FrameType | None], Any]
+
+
+def handler_of(signum: int) -> Any:
+    """Return who handles a signal. A closed loop does so no more, though uvloop stays entered."""
+    handler = signal.getsignal(signum)
+    loop_is_closed = getattr(getattr(handler, "__self__", None), "is_closed", None)
+    return signal.SIG_DFL if callable(loop_is_closed) and loop_is_closed() else handler
 
 
 def _exit(signum: int, frame: FrameType | None) -> None:
@@ -55,7 +62,7 @@ class Gate:
         self.check()
 
     def _install(self, signum: signal.Signals) -> None:
-        before = signal.getsignal(signum)
+        before = handler_of(signum)
         if before is signal.SIG_DFL and signum == signal.SIGTERM:
             before = _exit
         if callable(before):  # ignored signals stay ignored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ahpo.engine.outcome import Outcome
 from ahpo.engine.safe_repr import safe_repr, safe_str
@@ -11,10 +11,8 @@ from ahpo.history.history import History
 from ahpo.logging import INFO, get_logger
 from ahpo.states import TrialState
 
-if TYPE_CHECKING:
-    from ahpo.engine.live_trial import LiveTrial
-
 __all__ = (
+    "Named",
     "say_created",
     "say_dropped",
     "say_finished",
@@ -26,6 +24,20 @@ __all__ = (
 )
 
 _logger = get_logger("ahpo.study")
+
+
+class Named(Protocol):
+    """Be a trial as the log shows it."""
+
+    @property
+    def number(self) -> int:
+        """The number of the trial."""
+        ...
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters."""
+        ...
 
 
 def say_created(study_name: str, where: str) -> None:
@@ -82,7 +94,7 @@ def _named(history: History, values: tuple[float, ...]) -> Any:
 
 def say_finished(
     history: History,
-    trial: LiveTrial,
+    trial: Named,
     outcome: Outcome,
     error: BaseException | None = None,
     returned: Any = None,

@@ -16,8 +16,9 @@ import anyio
 
 from ahpo.engine.async_trial import AsyncTrial
 from ahpo.engine.caller import TrialTimedOut, not_awaitable
+from ahpo.engine.cancels_when_lost import CancelsWhenLost
 from ahpo.engine.carried import CarriedStop
-from ahpo.engine.ended_elsewhere import CancelsWhenLost, TrialLost, is_lost
+from ahpo.engine.ended_elsewhere import TrialLost, is_lost
 from ahpo.engine.in_thread import in_thread
 from ahpo.engine.own_context import as_coroutine
 from ahpo.engine.pruned import is_pruned

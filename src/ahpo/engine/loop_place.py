@@ -71,7 +71,7 @@ class OnLoop:
 
 
 async def _bounded(write: Coroutine[Any, Any, T]) -> T:
-    with anyio.fail_after(FINAL_WRITE):
+    async with asyncio.timeout(FINAL_WRITE):
         return await write
 
 

@@ -6,8 +6,8 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
+from ahpo.console import lines_through
 from ahpo.history.history import History
-from ahpo.logging import lines_through
 
 __all__ = ("Progress",)
 

@@ -82,8 +82,11 @@ class Run:
         """Return leave to run a trial, or None if there is none left to run."""
         if self.carried:
             return Ticket(self.carried.pop())
-        if self.unfinished and self.session.all_taken():
-            return None
+        session = self.session
+        if session.may_run_out and (self.unfinished or session.store.waits):
+            # In memory, what is not of this run may never end; elsewhere, its lease will.
+            if session.all_taken():
+                return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None
 
     def elapsed(self) -> float:

@@ -53,8 +53,17 @@ def _outcome_of(error: BaseException, trial: LiveTrial, run: Run) -> Outcome:
 
 async def run_trials(run: Run) -> None:
     """Run trials, one after the other, until the budget is used up."""
-    while (ticket := run.take()) is not None:
+    session, has_run = run.session, False
+    while True:
+        if session.may_run_out and session.store.waits:
+            await session.store.refresh()  # what is left to try depends on what others do
+            if has_run:
+                _look_round(run)
+        ticket = run.take()
+        if ticket is None:
+            return
         await run_trial(run, ticket.begun)
+        has_run = True
         if run.gate is not None:
             run.gate.check()
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from ahpo.engine.cancelled import is_cancelled
 from ahpo.engine.clock import Clock, SystemClock
-from ahpo.engine.ended_elsewhere import LOST
+from ahpo.engine.ended_elsewhere import LOST, Interruptible
 from ahpo.engine.faces import face
 from ahpo.engine.lines import say_stale
 from ahpo.engine.outcome import Outcome
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ahpo.engine.budget import Budget
-    from ahpo.engine.live_trial import LiveTrial
     from ahpo.trials.frozen import FrozenTrial
 
 __all__ = ("CurrentRun", "Session")
@@ -104,13 +103,13 @@ class Session:
         # With the end of which trials the study may have to stop, and what to ask then.
         self._stops: dict[int, Callable[[View], bool]] = {}
         # The trials that run here and must be told when somebody else finishes them.
-        self.live: dict[int, LiveTrial] = {}
+        self.live: dict[int, Interruptible] = {}
         self.reaped = False
         self.store.watch(self)
 
     # -- what others do, on a thread of the storages ----------------------------------------
 
-    def begin(self, trial: LiveTrial) -> None:
+    def begin(self, trial: Interruptible) -> None:
         """Have a trial told when somebody else finishes it."""
         self.live[trial.number] = trial
         if self.store.history.state(trial.number).is_finished():
@@ -160,7 +159,7 @@ class Session:
         self._learns = arrays is None or _has_own(arrays, "observe")
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
-        self._may_be_exhausted = arrays is not None and _has_own(arrays, "exhausted")
+        self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")
         self.warms_up: Callable[[], None] | None = None
         if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
             self.warms_up = sampler.warm_up
@@ -192,7 +191,7 @@ class Session:
             "_stops",
             "_learns",
             "_prepares",
-            "_may_be_exhausted",
+            "may_run_out",
             "_proposes",
             "warms_up",
             "spaces",
@@ -370,12 +369,14 @@ class Session:
     def all_taken(self) -> bool:
         """Tell whether the sampler will have nothing left to try when what runs has ended."""
         history = self.store.history
-        if not self._may_be_exhausted or self.array_sampler is None or history.waiting:
+        if not self.may_run_out or self.array_sampler is None:
+            return False
+        if history.waiting or not history.running:
             return False
         return self.array_sampler.all_taken(View(history))
 
     def exhausted(self) -> bool:
         """Tell whether the sampler has nothing left to try."""
-        if not self._may_be_exhausted or self.array_sampler is None:
+        if not self.may_run_out or self.array_sampler is None:
             return False
         return self.array_sampler.exhausted(View(self.store.history))

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from ahpo.engine.gate import EXIT_CODE
+from ahpo.engine.gate import EXIT_CODE, handler_of
 
 __all__ = ("terminate_block", "terminate_on_loop")
 
@@ -54,7 +54,7 @@ def _is_ours_to_handle() -> bool:
     # Only the main thread may, and who has a handler of their own keeps it.
     return (
         threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        and handler_of(signal.SIGTERM) is signal.SIG_DFL
     )
 
 

@@ -171,6 +171,8 @@ class GridSampler(ArraySampler):
         for trial in view.running():
             if trial.number != but:
                 point = self._grid.point_of(trial.system_attrs)
+                if point is None and not trial.system_attrs and trial.number < self._grid.size:
+                    point = trial.number  # another process has just begun it, and will choose so
                 if point is not None:
                     taken[point] = True
         return taken

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from ahpo.logging import get_logger
 
-if TYPE_CHECKING:
-    from ahpo.storages.replica import ReplicaStore
-
-__all__ = ("LEASES", "LEASE_EXPIRED", "Leases", "keep")
+__all__ = ("LEASES", "LEASE_EXPIRED", "Leases", "Renewing", "keep")
 
 LEASE_EXPIRED = "its worker gave no sign of life (the lease expired)"
 
@@ -34,12 +31,25 @@ class Leases(NamedTuple):
 LEASES = Leases()
 
 
-async def keep(store: weakref.ref[ReplicaStore], leases: Leases) -> None:
+class Renewing(Protocol):
+    """Hold leases, unless the study of the trials has been deleted."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether there is nothing left to hold them for."""
+        ...
+
+    async def renew(self) -> None:
+        """Renew them."""
+        ...
+
+
+async def keep(store: weakref.ref[Renewing], leases: Leases) -> None:
     """Renew the leases of a store's trials, and reap those of others, until the store is gone."""
     while True:
         await leases.sleep(leases.interval)
         kept = store()
-        if kept is None:
+        if kept is None or kept.deleted:
             return
         try:
             await kept.renew()

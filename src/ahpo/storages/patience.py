@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import StorageUnavailable, StorageUnreachable
 
 __all__ = ("PATIENCE", "Patience", "patiently")
 
@@ -18,34 +18,41 @@ T = TypeVar("T")
 class Patience(NamedTuple):
     """How many seconds to try in all, how long to pause at first and at most, and what waits.
 
-    What the attempts take counts, too: those that hang do so for long.
+    What the attempts take counts, too: those that hang do so for long. ``clock`` tells.
     """
 
     total: float = 60.0
     first: float = 0.05
     longest: float = 2.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 PATIENCE = Patience()
 
 
-async def patiently(work: Callable[[bool], Awaitable[T]], patience: Patience) -> T:
+async def patiently(
+    work: Callable[[bool], Awaitable[T]], patience: Patience, was_there: bool = True
+) -> T:
     """Return what ``await work(repeated)`` does, once it does not raise `StorageUnavailable`.
 
+    :param was_there: whether the storage has been reached before; if not, and nothing answers, its
+        address is taken to be wrong
     :raises StorageInternalError: if it still does after all that time
     """
     pause, waited, repeated = patience.first, 0.0, False
     while True:
-        began = time.monotonic()
+        began = patience.clock()
         try:
             return await work(repeated)
         except StorageUnavailable as error:
-            waited += time.monotonic() - began
-            repeated = True
+            if not was_there and isinstance(error, StorageUnreachable):
+                raise StorageInternalError(str(error)) from error
+            if repeated:  # the first attempt may have waited for a connection that was long dead
+                waited += patience.clock() - began
             if waited >= patience.total:
                 raise StorageInternalError(
                     f"The storage could not be reached for {waited:.0f} s: {error}"
                 ) from error
         await patience.sleep(pause)
-        waited, pause = waited + pause, min(2.0 * pause, patience.longest)
+        waited, pause, repeated = waited + pause, min(2.0 * pause, patience.longest), True

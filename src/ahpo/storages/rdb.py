@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ahpo.storages.exchange import Backend
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("RDBStorage",)
+__all__ = ("RDBStorage", "checked_leases")
 
 
 class RDBStorage(ReplicatedStorage):

@@ -44,6 +44,8 @@ class ReplicatedStorage(Storage):
         self.patience = patience
         self._thread: StorageThread | None = None
         self._backend: Backend | None = None
+        self._abandoned: weakref.finalize[..., ReplicatedStorage]
+        self._was_there = False
         _storages.add(self)
         self._stores: weakref.WeakValueDictionary[tuple[str, int], ReplicaStore] = (
             weakref.WeakValueDictionary()
@@ -51,12 +53,15 @@ class ReplicatedStorage(Storage):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_thread"], state["_backend"], state["_stores"]
+        for name in ("_thread", "_backend", "_was_there", "_stores", "_abandoned"):
+            state.pop(name, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._thread = self._backend = None
+        self._was_there = False
         self._stores = weakref.WeakValueDictionary()
         _storages.add(self)
 
@@ -73,15 +78,26 @@ class ReplicatedStorage(Storage):
         self, study_name: str | None, directions: Sequence[StudyDirection]
     ) -> StudyStore:
         name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
-        return await self._opened(
-            await self._run(lambda backend: backend.create_study(name, directions))
-        )
+        link = await self._run(lambda backend: backend.create_study(name, directions))
+        store = self._stores.get((name, link.study_id))
+        if store is not None:
+            self.forget(store)  # somebody else has deleted its study
+        return await self._opened(link)
 
     async def open_study(self, study_name: str) -> StudyStore:
         return await self._open(study_name)
 
     async def _open(self, study_name: str) -> ReplicaStore:
-        return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
+        earlier: int | None = None
+        while True:
+            link = await self._run(lambda backend: backend.open_study(study_name))
+            try:
+                return await self._opened(link)
+            except KeyError:
+                # Deleted as it was opened: there may be another one of that name by now.
+                if link.study_id == earlier:
+                    raise
+                earlier = link.study_id
 
     async def _opened(self, link: Link) -> ReplicaStore:
         key = (link.study_name, link.study_id)
@@ -95,6 +111,20 @@ class ReplicatedStorage(Storage):
 
     async def delete_study(self, study_name: str) -> None:
         await self._run(lambda backend: backend.delete_study(study_name))
+        for (name, _), store in tuple(self._stores.items()):
+            if name == study_name:
+                self.forget(store)
+        await self._run(lambda backend: backend.sweep())
+
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted.
+
+        It has to be said, since the next one of its name may have its identifier.
+        """
+        store.deleted = True
+        key = (store.history.study_name, store.study_id)
+        if self._stores.get(key) is store:
+            del self._stores[key]
 
     async def study_names(self) -> list[str]:
         return await self._run(lambda backend: backend.study_names())
@@ -102,10 +132,12 @@ class ReplicatedStorage(Storage):
     async def aclose(self) -> None:
         for store in tuple(self._stores.values()):
             await store.aclose()
-        if self._backend is not None and self._thread is storage_thread():
-            backend, self._backend = self._backend, None
-            self._thread.forget(self)
-            await self._thread.run(backend.aclose)
+        thread, backend = storage_thread(), self._backend
+        if backend is not None and self._thread is thread:
+            self._backend = None
+            thread.forget(self)
+            self._abandoned.detach()
+            await thread.run(backend.aclose)
 
     # -- on the storages' thread ------------------------------------------------------------
 
@@ -113,8 +145,12 @@ class ReplicatedStorage(Storage):
         thread = storage_thread()
         if self._backend is None or self._thread is not thread:
             # A forked child makes a new one: the connections of the old one are the parent's.
-            self._thread, self._backend = thread, self._make_backend()
+            backend = self._make_backend()
+            self._thread, self._backend = thread, backend
             thread.at_exit(self, _farewell(weakref.ref(self)))
+            # Plain code closes nothing: what it no longer has must not keep a connection.
+            self._abandoned = weakref.finalize(self, thread.abandoned, id(self), backend.aclose)
+            self._abandoned.atexit = False
         return self._backend
 
     async def relink(self, study_name: str) -> Link:
@@ -122,9 +158,14 @@ class ReplicatedStorage(Storage):
         return await self._here().open_study(study_name)
 
     async def _run(self, work: Callable[[Backend], Coroutine[Any, Any, T]]) -> T:
-        pending = storage_thread().run(
-            lambda: patiently(lambda repeated: work(self._here()), self.patience)
-        )
+        async def attempts() -> T:
+            done = await patiently(
+                lambda repeated: work(self._here()), self.patience, self._was_there
+            )
+            self._was_there = True
+            return done
+
+        pending = storage_thread().run(attempts)
         try:
             return await pending
         except GeneratorExit:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ahpo.exceptions import StorageInternalError
@@ -32,6 +34,8 @@ class StorageThread:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop
+        # Not the context of who asks, which would be kept for as long as what they start goes on.
+        self._context = contextvars.Context()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._farewells: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}
         ready = threading.Event()
@@ -59,7 +63,7 @@ class StorageThread:
     def soon(self, function: Callable[..., object], *args: Any) -> None:
         """Call a plain function on the loop, from any thread."""
         try:
-            self.loop.call_soon_threadsafe(function, *args)
+            self.loop.call_soon_threadsafe(function, *args, context=self._context)
         except RuntimeError as error:
             raise StorageInternalError(
                 "The interpreter is shutting down, and the storages are closed."
@@ -109,6 +113,14 @@ class StorageThread:
     def forget(self, key: object) -> None:
         """Take back what was said to `at_exit`."""
         self._farewells.pop(id(key), None)
+
+    def abandoned(self, key: int, aclose: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Close what said ``at_exit(key)`` and nobody has any more; called in any thread."""
+        if self is not _current:  # a forked child: it belongs to the parent
+            return
+        self._farewells.pop(key, None)
+        with suppress(StorageInternalError):
+            self.soon(lambda: self.spawn(aclose()))
 
     def close(self) -> None:
         """Say farewell, for a bounded time, and end the thread."""

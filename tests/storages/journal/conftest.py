@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,23 +65,6 @@ class Journal:
 
     def append(self, *logs: dict[str, Any]) -> None:
         self.log_storage().append_logs([{"worker_id": "another", **log} for log in logs])
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a server of its own, which forgets everything at the end."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("there is no redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = str(tmp_path_factory.mktemp("redis"))
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
-    with subprocess.Popen([*command, "--save", ""], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert any("eady to accept" in line for line in server.stdout)
-        yield f"redis://127.0.0.1:{port}"
-        server.terminate()
 
 
 @pytest_asyncio.fixture(params=["file", "own", "redis"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import ahpo.storages.journal.file as journal_file
 from ahpo.exceptions import StorageInternalError
 from ahpo.history.facts import TrialFinished, UserAttrSet
 from ahpo.states import TrialState
@@ -119,6 +121,20 @@ async def test_garbage_that_a_dead_writer_left_at_the_end_is_cut(path: Path, lef
 
 
 @pytest.mark.asyncio
+async def test_journal_is_read_in_pieces_wherever_they_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await created(path)
+    await store.create(*[PLAIN._replace(user_attrs={"k": "x" * n}) for n in range(20)])
+    expected, data = told(await store.refresh()), content(path)
+    for torn in (b"", b"{\n", b"{"):
+        overwrite(path, data + torn)
+        for size in (1, 100, 300, len(data) - 1, len(data), len(data) + 1, len(data) + 2):
+            monkeypatch.setattr(journal_file, "_CHUNK", size)
+            assert told(await (await opened(path)).refresh()) == expected
+
+
+@pytest.mark.asyncio
 async def test_garbage_among_good_lines_is_not_cut(path: Path) -> None:
     store = await created(path)
     await store.start()
@@ -129,6 +145,29 @@ async def test_garbage_among_good_lines_is_not_cut(path: Path) -> None:
         with pytest.raises(StorageInternalError, match="none of a journal"):
             await (await opened(path)).start()
         assert content(path) == good + garbage + last
+
+
+@pytest.mark.asyncio
+async def test_journal_that_was_repaired_can_be_used_again(path: Path) -> None:
+    reading = backend(path)
+    store = TellingStore(await reading.create_study("study", MINIMIZE))
+    await store.create(PLAIN, WAITING)
+    late = TellingStore(await reading.open_study("study"))
+    good = content(path)
+    await store.create(PLAIN)
+    added = content(path)[len(good) :]
+    overwrite(path, good + added + b"{\n" + added)
+    for attempt in (reading.study_names, late.refresh):
+        with pytest.raises(StorageInternalError, match="none of a journal"):
+            await attempt()
+    overwrite(path, good + added)
+    assert await reading.study_names() == ["study"]
+    assert len(await late.refresh()) == 3
+    assert await late.start() == 1
+    assert told(await late.refresh()) == told(await (await opened(path)).refresh())
+    other = TellingStore(await reading.create_study("other", MINIMIZE))
+    await other.start()
+    assert other.trials[0].trial_id == 3
 
 
 @pytest.mark.asyncio
@@ -193,6 +232,24 @@ async def test_killed_writers_lose_nothing_that_was_acknowledged(path: Path) -> 
     assert await (await opened(path)).start() == len(trials)
 
 
+@pytest.mark.asyncio
+async def test_others_may_append_while_one_waits_for_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await created(path)
+    await store.start()
+    locked: list[bool] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        locked.append(is_locked(path))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert await store.exchange(store.write(end(0))) == [None]
+    assert locked == [False]
+
+
 # -- failing writes -------------------------------------------------------------------------
 
 
@@ -203,9 +260,7 @@ class FailingDisk:
         self.room: int | None = None
         self.sync_fails = False
         self.synced = 0
-        import ahpo.storages.journal.file as module
-
-        append, sync = module._append, os.fsync
+        append, sync = journal_file._append, os.fsync
 
         def fsync(descriptor: int) -> None:
             if self.sync_fails:
@@ -214,14 +269,14 @@ class FailingDisk:
             self.synced += 1
             sync(descriptor)
 
-        def failing(file: Any, lines: list[str], durable: bool) -> int:
+        def failing(file: Any, lines: list[str]) -> int:
             if self.room is None:
-                return append(file, lines, durable)
+                return append(file, lines)
             file.write(("\n".join(lines) + "\n").encode()[: self.room])
             self.room = None
             raise OSError(28, "no space left")
 
-        monkeypatch.setattr(module, "_append", failing)
+        monkeypatch.setattr(journal_file, "_append", failing)
         monkeypatch.setattr(os, "fsync", fsync)
 
 
@@ -295,7 +350,8 @@ async def test_durable_exchange_is_synced_once_and_others_are_not(
     path: Path, disk: FailingDisk
 ) -> None:
     store = await created(path)
-    disk.synced = 0
+    synced, disk.synced = disk.synced, 0
+    assert synced == 2  # the folder, and the study
     number = await store.start()
     assert disk.synced == 1
     await store.exchange(store.write(UserAttrSet(number, "k", 1)), durable=False)
@@ -317,6 +373,45 @@ async def test_reading_needs_no_lock(path: Path) -> None:
     assert await backend(path).study_names() == ["study"]
     await store.refresh()
     assert is_locked(path)
+
+
+@pytest.mark.asyncio
+async def test_exchange_that_waits_for_the_lock_can_be_cancelled_and_holds_up_nobody(
+    path: Path,
+) -> None:
+    store = await created(path)
+    await store.create(PLAIN)
+    lock = JournalFileOpenLock(str(path))
+    lock.acquire()
+    waiting = asyncio.ensure_future(store.start())
+    late = await opened(path)
+    assert len(await late.refresh()) == 1
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    going_on = asyncio.ensure_future(store.refresh())  # that will be after what goes on
+    assert len(await late.refresh()) == 1
+    assert not going_on.done()
+    lock.release()
+    assert len(await going_on) == 2
+    assert told(await store.refresh()) == told(await late.refresh())
+
+
+@pytest.mark.asyncio
+async def test_journal_that_may_only_be_read_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await created(path)).create(PLAIN)
+    opened_for, really = [], os.open
+
+    def reading_only(name: Any, mode: int, *more: Any) -> int:
+        opened_for.append(mode & os.O_ACCMODE)
+        return really(name, mode, *more)
+
+    monkeypatch.setattr(os, "open", reading_only)
+    assert len(await (await opened(path)).refresh()) == 1
+    assert set(opened_for) == {os.O_RDONLY}
 
 
 @pytest.mark.asyncio

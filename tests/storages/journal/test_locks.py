@@ -172,3 +172,14 @@ def test_lock_may_be_acquired_again(path: str, kind: Any) -> None:
         assert lock.acquire()
         assert os.path.lexists(path + ".lock")
         lock.release()
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_lock_that_another_waiter_has_just_got_is_not_taken_away(path: str, kind: Any) -> None:
+    stale, quick = kind(path), kind(path)
+    sighting = (1, 1, 1)  # of one that is gone
+    quick.acquire()
+    stale._remove(sighting)
+    assert os.path.lexists(path + ".lock")
+    quick.release()
+    assert os.listdir(os.path.dirname(path)) == ["journal.log"]

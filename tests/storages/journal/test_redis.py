@@ -344,3 +344,23 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"ahpo\[redis\]"):
         JournalRedisBackend("redis://localhost")
+
+
+@pytest.mark.asyncio
+async def test_command_that_may_have_arrived_is_not_sent_again_behind_our_back() -> None:
+    """Whether a log is there already, redis can not know."""
+    commands = 0
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal commands
+        data = await reader.read(1000)
+        commands += bool(data)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        backend = JournalBackend(JournalRedisBackend(f"redis://127.0.0.1:{port}"))
+        with pytest.raises(StorageUnavailable):
+            await backend.study_names()
+        await backend.aclose()
+    assert commands == 1

@@ -365,6 +365,7 @@ async def test_two_who_bring_a_new_parameter_at_once_agree_on_its_kind(
         UserAttrSet(0, "k", object()),
         UserAttrSet(0, "\ud800", 1),
         ValueReported(0, 2**63, 1.0),
+        ParamSet(0, "x", nan, UNIT),
     ],
 )
 async def test_what_can_not_be_kept_is_refused_alone(backend: Backend, fact: object) -> None:
@@ -462,43 +463,3 @@ async def test_many_trials_are_read_whole(backend: Backend, another: Another) ->
     for number, found in enumerate(await observed(another())):
         assert found == trial._replace(number=number, trial_id=found.trial_id)
     assert number == 4499
-
-
-# -- leases ---------------------------------------------------------------------------------
-
-
-async def test_trial_whose_lease_has_run_out_fails(backend: Backend, another: Another) -> None:
-    peer = await created(backend)
-    other = await opened(another())
-    leased = await peer.start(lease=True)
-    free = await peer.start()
-    assert await other.reap(3600.0) == []
-    assert await other.reap(-3600.0) == [leased]  # as if an hour had gone by
-    trial = other.trials[leased]
-    assert (trial.state, trial.completed) == (TrialState.FAIL, NOW + 10**6)
-    assert trial.system_attrs == {"fail_reason": "gone"}
-    assert other.trials[free].state is TrialState.RUNNING
-    assert await other.reap(-3600.0) == []
-    await peer.ask()
-    assert peer.trials[leased] == trial
-
-
-async def test_lease_is_renewed_given_up_and_begun_later(
-    backend: Backend, another: Another
-) -> None:
-    peer = await created(backend)
-    numbers = [await peer.start(), await peer.start(), await peer.start(lease=True)]
-    ids = [peer.trials[number].trial_id for number in numbers]
-    await peer.finish(numbers[1])
-    await peer.ask(beat=ids)  # that of a trial which has finished is nobody's
-    await peer.ask(beat=ids[:1], release=ids[2:])
-    other = await opened(another())
-    assert await other.reap(3600.0) == []
-    assert await other.reap(-3600.0) == [numbers[0]]
-
-
-async def test_claimed_trial_gets_its_lease(backend: Backend) -> None:
-    peer = await created(backend)
-    await peer.create(waiting())
-    assert await peer.start(lease=True) == 0
-    assert await peer.reap(-3600.0) == [0]

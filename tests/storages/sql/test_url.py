@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+from ahpo.storages.sql.address import parse_url
 from ahpo.storages.sql.sqlite import SQLiteBackend
-from ahpo.storages.sql.url import backend_of, parse_url
+from ahpo.storages.sql.url import backend_of
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,7 @@ class GoodMixture:
             chosen = index[numbers : space.n_tables].T
             places = np.arange(space.n_tables - numbers)
             part[np.arange(n)[:, None], places, chosen] = same[numbers : space.n_tables]
+            part *= np.arange(most) < counts[numbers:, None]  # or sums of one reach into the next
         # One ascending sequence: that of each table begins where the one before it ends.
         sums = tables.cumsum(axis=2).reshape(-1, most)
         sums += np.arange(len(sums))[:, None]

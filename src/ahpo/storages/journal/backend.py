@@ -11,10 +11,11 @@ from typing import NoReturn
 from ahpo.exceptions import DuplicatedStudyError
 from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link
-from ahpo.storages.journal.base import BaseJournalBackend, Place
+from ahpo.storages.journal.base import BaseJournalBackend, place_of
 from ahpo.storages.journal.link import Clock, JournalLink, Reading
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Refusal, Replay
+from ahpo.storages.journal.session import MANY
 
 __all__ = ("JournalBackend",)
 
@@ -24,26 +25,29 @@ class JournalBackend(Backend):
 
     :param log_storage: where the journal is: a file, Redis, or a user's own backend
     :param clock: the time in seconds, which goes on evenly; leases are measured by it
+    :raises TypeError: if ``log_storage`` is no backend of a journal
     """
 
     def __init__(self, log_storage: BaseJournalBackend, clock: Clock = time.monotonic) -> None:
-        self._place: Place = log_storage._place()
+        self._place = place_of(log_storage)
         self._clock = clock
         self._guard = threading.Lock()
         self._catalog = Replay()
+        # Studies that links have found to be deleted, of which opening may see the beginning only.
+        self._gone: set[int] = set()
 
     async def create_study(self, study_name: str, directions: Sequence[StudyDirection]) -> Link:
         replay = (await self._read_catalog()).toward(study_name)
         await self._place.run(_Creation(replay, study_name, directions))
-        return JournalLink(self._place, replay, self._clock)
+        return JournalLink(self._place, replay, self._clock, self._gone)
 
     async def open_study(self, study_name: str) -> Link:
-        replay = Replay(study_name)
+        replay = Replay(study_name, self._gone)
         replay.now = self._clock()
-        await self._place.run(Reading(replay, threading.Lock()))
+        await self._place.run(Reading(replay, threading.Lock(), enough=MANY))
         if replay.study_id is None:
             raise _no_study(study_name)
-        return JournalLink(self._place, replay, self._clock)
+        return JournalLink(self._place, replay, self._clock, self._gone)
 
     async def delete_study(self, study_name: str) -> None:
         await self._place.run(_Deletion(await self._read_catalog(), self._guard, study_name))
@@ -68,13 +72,19 @@ def _no_study(study_name: str) -> KeyError:
 class _Change(Reading):
     """Append one line about a study, and see what becomes of it."""
 
-    durable = True
-    may_write = True
-
     def __init__(self, replay: Replay, guard: threading.Lock, study_name: str) -> None:
         super().__init__(replay, guard)
         self.study_name = study_name
+        self._is_done = False
         self.writer = Writer(str(uuid.uuid4()) + "-0")
+
+    @property
+    def durable(self) -> bool:
+        return True
+
+    @property
+    def may_write(self) -> bool:
+        return not self._is_done
 
     def absorb(self, text: str, cursor: int) -> None:
         self.absorb_lines(text.split("\n")[:-1], cursor)
@@ -84,7 +94,7 @@ class _Change(Reading):
         for line in lines:
             outcome = self.replay.read(line)
             if author in (line if isinstance(line, str) else line["worker_id"]):
-                self.may_write = False
+                self._is_done = True
                 if isinstance(outcome, Refusal):
                     self.refuse()
         self.replay.cursor = cursor

@@ -12,7 +12,18 @@ from typing import Any, Protocol
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.journal.replay import Line
 
-__all__ = ("BaseJournalBackend", "Place", "Transaction")
+__all__ = (
+    "AnyPlace",
+    "BaseJournalBackend",
+    "Place",
+    "ThreadPlace",
+    "Transaction",
+    "acquire",
+    "place_of",
+    "until_free",
+)
+
+_PAUSE = 0.002
 
 
 class Transaction(Protocol):
@@ -20,7 +31,7 @@ class Transaction(Protocol):
 
     @property
     def guard(self) -> threading.Lock:
-        """Of those who share what it reads, one at a time."""
+        """Held while it runs, as others may share what it reads."""
         ...
 
     @property
@@ -36,6 +47,11 @@ class Transaction(Protocol):
     @property
     def cursor(self) -> int:
         """Up to where it has read, in the units of the place; 0 is the beginning."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether it has read enough for now, and a place that can stops there."""
         ...
 
     def absorb(self, text: str, cursor: int) -> None:
@@ -55,15 +71,62 @@ class Place(ABC):
     """Run transactions on one journal."""
 
     @abstractmethod
-    async def run(self, transaction: Transaction) -> None:
+    async def run(self, transaction: Transaction) -> bool:
         """Let a transaction read all that is new, and append what it plans until that is nothing.
 
+        :returns: whether it came to that, or False if it was full before
         :raises StorageUnavailable: if it may be tried again
         :raises StorageInternalError: if the journal can not be read or written
         """
 
     async def aclose(self) -> None:  # noqa: B027  (most have nothing to release)
         """Release what is held open."""
+
+
+async def acquire(guard: threading.Lock) -> None:
+    """Wait for a guard on the event loop.
+
+    It is hardly ever held: only while what was cancelled comes to its end.
+    """
+    while not guard.acquire(blocking=False):  # noqa: ASYNC110  (a thread releases it)
+        await asyncio.sleep(_PAUSE)
+
+
+async def until_free(guard: threading.Lock) -> None:
+    """Wait until nobody has a guard."""
+    await acquire(guard)
+    guard.release()
+
+
+class ThreadPlace(Place):
+    """Run transactions in a thread. One that is cancelled is carried out to its end."""
+
+    async def run(self, transaction: Transaction) -> bool:
+        await acquire(transaction.guard)
+        try:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(None, self._carry_out_and_release, transaction)
+        except BaseException:
+            transaction.guard.release()
+            raise
+        future.add_done_callback(_seen)
+        return await asyncio.shield(future)
+
+    def _carry_out_and_release(self, transaction: Transaction) -> bool:
+        try:
+            return self.carry_out(transaction)
+        finally:
+            transaction.guard.release()
+
+    @abstractmethod
+    def carry_out(self, transaction: Transaction) -> bool:
+        """Do what `run` does, in a thread."""
+
+
+def _seen(future: asyncio.Future[bool]) -> None:
+    # Of what was cancelled nobody asks how it ended, and that needs no complaint.
+    if not future.cancelled():
+        future.exception()
 
 
 class BaseJournalBackend(ABC):
@@ -88,10 +151,31 @@ class BaseJournalBackend(ABC):
         """
 
     def _place(self) -> Place:
+        """Return what runs transactions on it; it may go by other ways than these methods."""
         return AnyPlace(self)
 
+    def _is_changed(self, kind: type[BaseJournalBackend]) -> bool:
+        """Whether a subclass of ``kind`` reads or appends in another way than that does."""
+        own = type(self)
+        return (own.read_logs, own.append_logs) != (kind.read_logs, kind.append_logs)
 
-class AnyPlace(Place):
+
+def place_of(log_storage: BaseJournalBackend) -> Place:
+    """Return what runs transactions on a backend, be it one of ours, of a user's or of Optuna's.
+
+    :raises TypeError: if it is no backend
+    """
+    if isinstance(log_storage, BaseJournalBackend):
+        return log_storage._place()
+    if hasattr(log_storage, "read_logs") and hasattr(log_storage, "append_logs"):
+        return AnyPlace(log_storage)
+    raise TypeError(
+        "`log_storage` must be a backend of a journal, with `read_logs` and `append_logs`, but it "
+        f"is {log_storage!r}."
+    )
+
+
+class AnyPlace(ThreadPlace):
     """Run transactions on any backend that reads and appends.
 
     Others may append at the same time; so it is known only after reading what one's lines did.
@@ -100,19 +184,16 @@ class AnyPlace(Place):
     def __init__(self, backend: BaseJournalBackend) -> None:
         self._backend = backend
 
-    async def run(self, transaction: Transaction) -> None:
-        await asyncio.to_thread(self._run, transaction)
-
-    def _run(self, transaction: Transaction) -> None:
-        with transaction.guard:
-            self._read(transaction)
-            while transaction.may_write and (lines := transaction.plan()):
-                self._backend.append_logs([json.loads(line) for line in lines])
-                if self._read(transaction) < len(lines):
-                    raise StorageInternalError(
-                        f"The journal's backend {self._backend!r} does not return what was "
-                        "appended to it."
-                    )
+    def carry_out(self, transaction: Transaction) -> bool:
+        self._read(transaction)
+        while transaction.may_write and (lines := transaction.plan()):
+            self._backend.append_logs([json.loads(line) for line in lines])
+            if self._read(transaction) < len(lines):
+                raise StorageInternalError(
+                    f"The journal's backend {self._backend!r} does not return what was "
+                    "appended to it."
+                )
+        return True
 
     def _read(self, transaction: Transaction) -> int:
         logs = list(self._backend.read_logs(transaction.cursor))

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from typing import Any
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.logging import get_logger
 from ahpo.storages.exchange import StorageUnavailable
-from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction
+from ahpo.storages.journal.base import BaseJournalBackend, Place, ThreadPlace, Transaction
 from ahpo.storages.journal.locks import BaseJournalFileLock, JournalFileSymlinkLock
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalFileBackend", "JournalFileStorage")
+__all__ = ("FilePlace", "JournalFileBackend", "JournalFileStorage")
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 19
 # More than this is read before the lock is taken, so that others need not wait for it.
 _MUCH = 1 << 20
+
+# With which each line of a journal begins, ours and those of Optuna.
+_START = b'{"op_code"'
 
 _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
@@ -43,14 +45,14 @@ class JournalFileBackend(BaseJournalBackend):
         self._path = os.path.abspath(os.fspath(file_path))
         self._lock = JournalFileSymlinkLock(self._path) if lock_obj is None else lock_obj
         if not os.path.exists(self._path):
-            open(self._path, "ab").close()
+            _make(self._path)
         self._known = (0, 0)  # a log's number and where it begins
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         number, cursor = self._known
         if number > log_number_from:
             number, cursor = 0, 0
-        with _opened(self._path) as file:
+        with _opened(self._path, os.O_RDONLY) as file:
             for text, end in _texts(file, cursor):
                 lines = text.split("\n")[:-1]
                 for line in lines[max(log_number_from - number, 0) :]:
@@ -59,9 +61,10 @@ class JournalFileBackend(BaseJournalBackend):
                 self._known = (number, cursor)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self._locked(), _opened(self._path) as file:
-            _cut_torn_end(file, _end_of_lines(file))
-            _append(file, [dumps(log) for log in logs], durable=True)
+        with self._locked(), _opened(self._path, os.O_RDWR) as file:
+            _cut_torn_end(self._path, file, _end_of_lines(file))
+            _append(file, [dumps(log) for log in logs])
+            os.fsync(file.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -75,7 +78,7 @@ class JournalFileBackend(BaseJournalBackend):
                 _logger.warning(f"The lock of the journal {self._path} was lost: {error}")
 
     def _place(self) -> Place:
-        return FilePlace(self)
+        return super()._place() if self._is_changed(JournalFileBackend) else FilePlace(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._path!r}, {self._lock!r})"
@@ -95,48 +98,65 @@ class JournalFileStorage(JournalFileBackend):
         super().__init__(file_path, lock_obj)
 
 
-class FilePlace(Place):
-    """Run transactions on a file: in a thread, and those that append, under the file's lock."""
+class FilePlace(ThreadPlace):
+    """Run transactions on a file; those that append, under the file's lock."""
 
     def __init__(self, backend: JournalFileBackend) -> None:
         self._backend = backend
         # Threads of this process queue here, where the next one need not poll.
         self._lock = threading.Lock()
-        self._unsynced = False
+        self._n_appended = self._n_synced = 0  # how often, and how much of that is on disk
 
-    async def run(self, transaction: Transaction) -> None:
-        await asyncio.to_thread(self._run, transaction)
-
-    def _run(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         path = self._backend._path
-        with transaction.guard:
-            try:
-                if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
-                    with _opened(path) as file:
-                        _read(file, transaction)
-                if transaction.may_write:
-                    with self._lock, self._backend._locked(), _opened(path) as file:
-                        self._change(file, transaction)
-            except _LASTING as error:
-                message = f"The journal {path} can not be used: {error}"
-                raise StorageInternalError(message) from error
-            except OSError as error:
-                raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        try:
+            if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
+                with _opened(path, os.O_RDONLY) as file:
+                    if not _read(file, transaction):
+                        return False
+            if transaction.may_write:
+                with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
+                    self._change(file, transaction)
+                if transaction.durable:
+                    self._sync(path)
+        except _LASTING as error:
+            message = f"The journal {path} can not be used: {error}"
+            raise StorageInternalError(message) from error
+        except OSError as error:
+            raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        return True
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
-        _cut_torn_end(file, _read(file, transaction, locked=True))
+        _read(file, transaction, locked=True)
+        _cut_torn_end(self._backend._path, file, transaction.cursor)
         while lines := transaction.plan():
             text = "\n".join(lines) + "\n"
-            self._unsynced = True
-            if _append(file, lines, transaction.durable) == transaction.cursor:
+            self._n_appended += 1
+            if _append(file, lines) == transaction.cursor:
                 transaction.absorb(text, transaction.cursor + len(text.encode()))
             else:
                 # Somebody has taken the lock away, and appended.
                 _read(file, transaction, locked=True)
-            self._unsynced = self._unsynced and not transaction.durable
-        if self._unsynced and transaction.durable:
-            os.fsync(file.fileno())
-            self._unsynced = False
+
+    def _sync(self, path: str) -> None:
+        # Not under the lock: meanwhile others append, and one sync is good for many of them. What
+        # is built on lines that are not on disk yet comes after them, and is synced with them.
+        n_appended = self._n_appended
+        if self._n_synced < n_appended:
+            with _opened(path, os.O_RDWR) as file:
+                os.fsync(file.fileno())
+            self._n_synced = max(self._n_synced, n_appended)
+
+
+def _make(path: str) -> None:
+    open(path, "ab").close()
+    # A file is there after a failure of the power if its folder is synced; not all systems can.
+    with suppress(OSError):
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _size(path: str) -> int:
@@ -144,11 +164,11 @@ def _size(path: str) -> int:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[FileIO]:
+def _opened(path: str, mode: int) -> Iterator[FileIO]:
     # Anew each time: on NFS it is opening that makes what others wrote visible, and closing that
     # makes one's own visible to them. Unbuffered, so that what is written is one system call.
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb+", buffering=0) as file:
+    descriptor = os.open(path, mode | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    with FileIO(descriptor, "rb" if mode == os.O_RDONLY else "rb+") as file:
         yield file
 
 
@@ -161,7 +181,7 @@ def _texts(file: FileIO, cursor: int, locked: bool = False) -> Iterator[tuple[st
     while True:
         file.seek(cursor)
         data = file.read(size)
-        at_end = len(data) < size
+        at_end = cursor + len(data) >= os.fstat(file.fileno()).st_size
         if not locked and (hole := data.find(b"\0")) >= 0:
             # On NFS, who reads while others write may see zeros for what is not there yet.
             data, at_end = data[:hole], True
@@ -184,8 +204,8 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
-    """Let a transaction read what is new; return where the whole lines end."""
+def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> bool:
+    """Let a transaction read what is new; return False if it was full before the end."""
     size = os.fstat(file.fileno()).st_size
     if size < transaction.cursor:
         raise StorageInternalError(
@@ -193,9 +213,13 @@ def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
             f"there are {size}."
         )
     if size > transaction.cursor:
+        if transaction.full and not locked:
+            return False
         for text, end in _texts(file, transaction.cursor, locked):
             transaction.absorb(text, end)
-    return transaction.cursor
+            if transaction.full and not locked and end < size:
+                return False
+    return True
 
 
 def _end_of_lines(file: FileIO) -> int:
@@ -215,19 +239,28 @@ def _end_of_lines(file: FileIO) -> int:
         span *= 2
 
 
-def _cut_torn_end(file: FileIO, end: int) -> None:
-    """Cut what a writer has left that died while it wrote: no reader has taken it for a line."""
+def _cut_torn_end(path: str, file: FileIO, end: int) -> None:
+    """Cut what a writer has left that died while it wrote: no reader has taken it for a line.
+
+    :raises StorageInternalError: if the file is no journal at all
+    """
     # What is appended to it would make one line with it, which nobody could read.
-    if os.fstat(file.fileno()).st_size > end:
-        file.truncate(end)
+    if os.fstat(file.fileno()).st_size <= end:
+        return
+    if end == 0:  # it may as well be something else, whose path was given by mistake
+        file.seek(0)
+        start = file.read(len(_START)).rstrip(b"\n\0")
+        if not _START.startswith(start):
+            raise StorageInternalError(
+                f"The file {path} is none of a journal: it begins with {start!r}."
+            )
+    file.truncate(end)
 
 
-def _append(file: FileIO, lines: Iterable[str], durable: bool) -> int:
+def _append(file: FileIO, lines: Iterable[str]) -> int:
     """Append lines in one piece, and return where they begin."""
     data = ("\n".join(lines) + "\n").encode()
     written = 0
     while written < len(data):
         written += file.write(data[written:] if written else data)
-    if durable:
-        os.fsync(file.fileno())
     return file.tell() - len(data)

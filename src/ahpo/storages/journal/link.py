@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
 from ahpo.history.records import FinishedTrial
 from ahpo.storages.exchange import Link, Request, Response
-from ahpo.storages.journal.base import Place
+from ahpo.storages.journal.base import Place, Transaction, until_free
 from ahpo.storages.journal.replay import Line, Replay
 from ahpo.storages.journal.session import Session, deleted
 
@@ -18,15 +19,29 @@ Clock = Callable[[], float]
 _KEPT = 1000  # trials of a response that are kept until the next request, in case it went astray
 
 
-class Reading:
+class Reading(Transaction):
     """Read what is new in a journal, and write nothing."""
 
-    durable = False
-    may_write = False
+    @property
+    def durable(self) -> bool:
+        return False
 
-    def __init__(self, replay: Replay, guard: threading.Lock) -> None:
+    @property
+    def may_write(self) -> bool:
+        return False
+
+    def __init__(self, replay: Replay, guard: threading.Lock, enough: float = math.inf) -> None:
         self.replay = replay
-        self.guard = guard
+        self._guard = guard
+        self._enough = enough
+
+    @property
+    def guard(self) -> threading.Lock:
+        return self._guard
+
+    @property
+    def full(self) -> bool:
+        return len(self.replay.fresh) >= self._enough
 
     @property
     def cursor(self) -> int:
@@ -52,9 +67,10 @@ class JournalLink(Link):
 
     :param replay: follows the study, from which it is not to be torn away
     :param clock: the time in seconds, which goes on evenly; leases are measured by it
+    :param gone: where the studies go that have been deleted, when that is read
     """
 
-    def __init__(self, place: Place, replay: Replay, clock: Clock) -> None:
+    def __init__(self, place: Place, replay: Replay, clock: Clock, gone: set[int]) -> None:
         study_id = replay.study_id
         assert study_id is not None
         replay.settle()
@@ -64,18 +80,23 @@ class JournalLink(Link):
         self._place = place
         self._replay = replay
         self._clock = clock
+        self._gone = gone
         self._guard = threading.Lock()
         self._session: Session | None = None
         self._last_sent: dict[int, FinishedTrial] = {}
 
     async def exchange(self, request: Request) -> Response:
+        await until_free(self._guard)  # an exchange that was cancelled may go on for a while
         if self._replay.broken:
+            self._session = None
             await self._read_again()
         session = self._session_of(request)
+        whole = True
         if request.read or session.may_write:
             self._replay.now = self._clock()
-            await self._place.run(session)
+            whole = await self._place.run(session)
         if not self._replay.exists:
+            self._gone.add(self.study_id)
             raise deleted(self.study_name)
         response = self._response(session)
         if response is None:
@@ -83,18 +104,17 @@ class JournalLink(Link):
             response = self._response(session)
             assert response is not None  # all that there ever was has just been read
         session.delivered = True
-        return response
+        return response if whole else response._replace(answers=(), more=True)
 
     def _session_of(self, request: Request) -> Session:
         """Return a session for the request: if it is sent once more, the one that it had."""
         earlier = self._session
         if earlier is not None and (request.repeated or not earlier.delivered):
             # Its response may not have arrived: what it would have told is news again.
-            with self._guard:
-                self._replay.touched |= earlier.own
-                self._replay.touched |= self._last_sent.keys()
-                self._replay.fresh.update(self._last_sent)
-                self._replay.attrs_touched = True
+            self._replay.touched |= earlier.own
+            self._replay.touched |= self._last_sent.keys()
+            self._replay.fresh.update(self._last_sent)
+            self._replay.attrs_touched = True
             if request.repeated and earlier.resume(request):
                 earlier.delivered = False
                 return earlier
@@ -103,14 +123,21 @@ class JournalLink(Link):
         return self._session
 
     async def _read_again(self) -> None:
-        replay = Replay(self.study_name)
+        """Read the journal from the beginning, for the contents of trials."""
+        earlier, replay = self._replay, Replay(self.study_name)
+        replay.now = self._clock()
         await self._place.run(Reading(replay, self._guard))
         if replay.study_id != self.study_id:
             raise deleted(self.study_name)
         replay.settle()
-        replay.touched |= self._replay.touched
-        replay.leases = self._replay.leases
+        # What was news is so still; if it had stopped half way, everything may be.
+        if not earlier.broken:
+            replay.touched = earlier.touched | set(replay.ids[len(earlier.ids) :])
+        for trial_id in replay.leases:
+            replay.leases[trial_id] = earlier.leases.get(trial_id, replay.now)
         self._replay = replay
+        if self._session is not None:
+            self._session.replay = replay
 
     def _news(self, session: Session) -> set[int]:
         replay, seen = self._replay, session.request.seen
@@ -135,10 +162,12 @@ class JournalLink(Link):
         attrs_changed = replay.attrs_touched or request.seen.last_id < 0
         replay.attrs_touched = False
         replay.touched -= news
-        self._last_sent = replay.fresh if len(replay.fresh) <= _KEPT else {}
+        kept = news | session.own
+        sent = {trial_id: trial for trial_id, trial in replay.fresh.items() if trial_id in kept}
+        self._last_sent = sent if len(sent) <= _KEPT else {}
         replay.fresh = {}
         return Response(
-            answers=session.answers,
+            answers=list(session.answers),
             trials=trials,
             user_attrs=dict(replay.user_attrs) if attrs_changed else None,
             system_attrs=dict(replay.system_attrs) if attrs_changed else None,

@@ -89,6 +89,8 @@ class _FileLock(BaseJournalFileLock):
             if sighting is None:
                 continue  # it has just gone
             if sighting != seen:
+                if seen is not None and sighting[:2] != seen[:2]:
+                    pause = _FIRST_PAUSE  # it goes from hand to hand
                 seen, since = sighting, now
             elif self.grace_period is not None and now - since > self.grace_period:
                 _logger.warning(
@@ -111,9 +113,10 @@ class _FileLock(BaseJournalFileLock):
             raise RuntimeError(f"The lock {self._path} is held by somebody else by now.")
         self._remove()
 
-    def _remove(self) -> _Sighting | None:
-        """Remove the lock file and return which one it was.
+    def _remove(self, expected: _Sighting | None = None) -> None:
+        """Remove the lock file.
 
+        :param expected: which one it must be; another one is left, as far as that is possible
         :raises RuntimeError: if there is none
         """
         # Renamed first: two who remove it at once must not remove two of them.
@@ -122,14 +125,16 @@ class _FileLock(BaseJournalFileLock):
             os.rename(self._path, aside)
         except OSError as error:
             raise RuntimeError(f"The lock {self._path} is not held ({error}).") from error
-        removed = self._file(aside)
+        if expected is not None and self._file(aside) != expected[:2]:
+            # Another waiter has been quicker, and this is its lock: it goes back.
+            with contextlib.suppress(OSError, NotImplementedError):
+                os.link(aside, self._path, follow_symlinks=False)
         os.unlink(aside)
-        return removed
 
     def _take_away(self, sighting: _Sighting) -> None:
         if self._sighting() == sighting:
             with contextlib.suppress(RuntimeError):  # another waiter was quicker
-                self._remove()
+                self._remove(sighting)
 
     def _file(self, path: str | None = None) -> _Sighting | None:
         try:

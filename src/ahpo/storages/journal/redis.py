@@ -11,14 +11,15 @@ import json
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable
-from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction
+from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
-__all__ = ("JournalRedisBackend", "JournalRedisStorage")
+__all__ = ("JournalRedisBackend", "JournalRedisStorage", "RedisPlace")
 
 # All logs are there or none is; with an expected last number, only if it is that.
 _APPEND = """
@@ -44,13 +45,13 @@ _SECONDS_TO_ANSWER = 30.0
 
 def _imported() -> Any:
     try:
-        import redis.asyncio
+        import_module("redis.asyncio")
+        return import_module("redis")
     except ImportError as error:
         raise ImportError(
             "JournalRedisBackend needs the package redis: install it with `pip install "
             "ahpo[redis]`."
         ) from error
-    return redis
 
 
 class JournalRedisBackend(BaseJournalBackend):
@@ -124,7 +125,7 @@ class JournalRedisBackend(BaseJournalBackend):
             client.eval(_APPEND, 0, self._prefix, "", *lines)
 
     def _place(self) -> Place:
-        return RedisPlace(self)
+        return super()._place() if self._is_changed(JournalRedisBackend) else RedisPlace(self)
 
     def __repr__(self) -> str:
         # Without the URL, in which there may be a password.
@@ -175,18 +176,17 @@ class RedisPlace(Place):
         if client is not None and self._loop is asyncio.get_running_loop():
             await client.aclose()
 
-    async def run(self, transaction: Transaction) -> None:
-        # A lock of threads has no other way to be waited for on the loop; it is hardly ever taken.
-        while not transaction.guard.acquire(blocking=False):  # noqa: ASYNC110
-            await asyncio.sleep(_PAUSES[0])
+    async def run(self, transaction: Transaction) -> bool:
+        await acquire(transaction.guard)
         try:
             async with _translated():
-                await self._run(self._connected(), transaction)
+                return await self._run(self._connected(), transaction)
         finally:
             transaction.guard.release()
 
-    async def _run(self, client: Any, transaction: Transaction) -> None:
-        await self._read(client, transaction)
+    async def _run(self, client: Any, transaction: Transaction) -> bool:
+        if not await self._read(client, transaction, stoppable=True):
+            return False
         attempts = 0
         while transaction.may_write and (lines := transaction.plan()):
             attempts += 1
@@ -200,6 +200,7 @@ class RedisPlace(Place):
                 transaction.absorb_lines(lines, transaction.cursor + len(lines))
                 continue
             await self._read(client, transaction)
+        return True
 
     async def _append_singly(self, client: Any, lines: list[str]) -> None:
         backend = self._backend
@@ -208,7 +209,8 @@ class RedisPlace(Place):
             number = await client.incr(backend._last)
             await client.set(backend._log(number), line)
 
-    async def _read(self, client: Any, transaction: Transaction) -> None:
+    async def _read(self, client: Any, transaction: Transaction, stoppable: bool = False) -> bool:
+        """Let a transaction read what is new; return False if it was full before the end."""
         last = await client.get(self._backend._last)
         end = 0 if last is None else int(last) + 1
         if end < transaction.cursor:
@@ -218,6 +220,8 @@ class RedisPlace(Place):
             )
         pauses = iter(_PAUSES)
         while transaction.cursor < end:
+            if stoppable and transaction.full:
+                return False
             start = transaction.cursor
             logs = await self._logs(client, start, min(start + _BATCH, end))
             if logs:
@@ -232,6 +236,7 @@ class RedisPlace(Place):
                     "not there."
                 )
             await asyncio.sleep(pause)
+        return True
 
     async def _logs(self, client: Any, start: int, end: int) -> list[str]:
         """Return the logs up to the first one that is missing."""

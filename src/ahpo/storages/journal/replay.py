@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -26,16 +28,29 @@ from ahpo.storages.journal.records import (
     distribution_of,
     microseconds,
 )
+from ahpo.storages.journal.unfinished import Unfinished
 
-__all__ = ("Line", "Refusal", "Replay", "Unfinished")
+__all__ = ("Line", "Refusal", "Replay")
 
 # As it stands in the journal; some backends have parsed it already.
 Line: TypeAlias = str | dict[str, Any]
 
 _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
 _loads = json.loads
+_decode = json.JSONDecoder().raw_decode
+_STATES = {int(state): state for state in TrialState}
 _START = '{"op_code":'
 _BETWEEN = "\n" + _START
+# Nine of ten lines are of two kinds, and come in runs.
+_REPORT, _PARAM = _START + "7,", _START + "5,"
+_head = itemgetter(slice(len(_REPORT)))
+# The fields of lines that were split, without what stands before their names.
+_FIELD = 'trial_id":%d'
+_STEP = slice(len('step":'), None)
+_REPORTED = slice(len('intermediate_value":'), -1)
+_INTERNAL = slice(len('param_value_internal":'), None)
+_MANY_KINDS = 4096
+_NO_REPORTS: dict[int, float] = {}
 
 
 class Refusal(Enum):
@@ -53,63 +68,6 @@ class Refusal(Enum):
 Outcome: TypeAlias = Refusal | int | None
 
 
-class Unfinished:
-    """Hold a trial that has not finished."""
-
-    __slots__ = (
-        "distributions",
-        "heads",
-        "number",
-        "params",
-        "reports",
-        "started",
-        "state",
-        "system_attrs",
-        "trial_id",
-        "user_attrs",
-        "values",
-    )
-
-    def __init__(self, number: int, trial_id: int, state: TrialState, started: int | None) -> None:
-        self.number = number
-        self.trial_id = trial_id
-        self.state = state
-        self.started = started
-        self.heads: list[str] = []
-        self.values: tuple[float, ...] | None = None
-        self.params: dict[str, float] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-        self.reports: dict[int, float] = {}
-        self.user_attrs: dict[str, Any] = {}
-        self.system_attrs: dict[str, Any] = {}
-
-    def whole(self, completed: int | None = None) -> FinishedTrial:
-        """Return all of the trial as it is now; its dicts are shared."""
-        return FinishedTrial(
-            self.number,
-            self.trial_id,
-            self.state,
-            self.values,
-            self.params,
-            self.distributions,
-            self.reports,
-            self.user_attrs,
-            self.system_attrs,
-            self.started,
-            completed,
-        )
-
-    def copied(self) -> FinishedTrial:
-        """Return all of the trial as it is now."""
-        return self.whole()._replace(
-            params=dict(self.params),
-            distributions=dict(self.distributions),
-            intermediate_values=dict(self.reports),
-            user_attrs=dict(self.user_attrs),
-            system_attrs=dict(self.system_attrs),
-        )
-
-
 class Replay:
     """Follow a journal line by line, keeping what is needed to go on with one of its studies.
 
@@ -118,35 +76,40 @@ class Replay:
 
     :param study_name: the name of the study to follow; of studies of that name it is the one that
         there is at the end, until `settle` is called
+    :param gone: the identifiers of studies that are not meant by the name
     """
 
-    def __init__(self, study_name: str | None = None) -> None:
+    def __init__(self, study_name: str | None = None, gone: Container[int] = ()) -> None:
         self.cursor = 0  # up to where the journal has been read, in the units of whoever reads it
         self.broken = False  # whether it stopped in the middle of what it was fed
         self.now = 0.0  # the time of reading, by the clock of whoever reads
         self.studies: dict[int, str] = {}
         self.directions: dict[int, tuple[StudyDirection, ...]] = {}
         self._name = study_name
+        self._gone = gone
         self._n_studies = 0
         self._n_trials = 0
         self._names: dict[str, str] = {}
         self._kinds: dict[str, BaseDistribution] = {}
+        self._named: dict[str, Unfinished] = {}  # those of `open`, as a line's field names them
+        self.touched: set[int] = set()
         self._follow(None)
 
     def _follow(self, study_id: int | None) -> None:
         self.study_id = study_id
         self.ids = array("q")  # the identifier of each trial, by number
         self.open: dict[int, Unfinished] = {}
-        self._heads: dict[str, Unfinished] = {}  # which of them lines are of that begin so
+        self._named.clear()
         self.waiting: dict[int, Unfinished] = {}  # ascending
         self.fresh: dict[int, FinishedTrial] = {}
-        self.touched: set[int] = set()
+        self.touched.clear()
         self.leases: dict[int, float] = {}  # when it was renewed, as far as we know
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
         self.attrs_touched = False
-        # The first trial, by number, that has a parameter of a name decides on its kind.
-        self._first_kinds: dict[str, tuple[int, BaseDistribution]] = {}
+        # A name's first distribution decides on the kind of all: Optuna asks the first trial, by
+        # number, that has the name, and what comes before that one had to fit it.
+        self._first_kinds: dict[str, BaseDistribution] = {}
 
     def settle(self) -> None:
         """Stay with the study that is followed now, even when it is deleted."""
@@ -168,9 +131,9 @@ class Replay:
     def misfit(self, name: str, kind: BaseDistribution) -> BaseDistribution | None:
         """Return the earlier distribution that this one does not fit, or None."""
         first = self._first_kinds.get(name)
-        if first is None or first[1] is kind or first[1] == kind:
+        if first is None or first is kind or first == kind:
             return None
-        return None if incompatibility(first[1], kind) is None else first[1]
+        return None if incompatibility(first, kind) is None else first
 
     def number(self, trial_id: int) -> int | None:
         """Return the number of a trial of the study, or None."""
@@ -184,9 +147,85 @@ class Replay:
 
         :raises StorageInternalError: if one is no line of a journal
         """
-        read = self.read
+        texts: list[str] = []
         for line in lines:
-            read(line)
+            if isinstance(line, str):
+                texts.append(line)
+            else:
+                self._feed_texts(texts)
+                texts = []
+                self.read(line)
+        self._feed_texts(texts)
+
+    def _feed_texts(self, lines: list[str]) -> None:
+        for head, run in groupby(lines, _head):
+            if head == _REPORT:
+                self._feed_reports(run)
+            elif head == _PARAM:
+                self._feed_params(run)
+            else:
+                for line in run:
+                    self.read(line)
+
+    # What stands between the fields of a line stands nowhere else in it, as texts have their
+    # quotes escaped: so it needs no JSON parser, unless something in it is not as expected.
+
+    def _feed_reports(self, lines: Iterable[str]) -> None:
+        start, reports = "", _NO_REPORTS
+        for line in lines:
+            try:
+                begin, step, value = line.rsplit(',"', 2)
+                if begin != start:
+                    trial = self._trial_of(begin)
+                    start, reports = begin, trial.reports
+                reports[int(step[_STEP])] = float(value[_REPORTED])
+            except (KeyError, ValueError):
+                self.read(line)
+
+    def _feed_params(self, lines: Iterable[str]) -> None:
+        names, kinds, firsts = self._names, self._kinds, self._first_kinds
+        start = ""
+        for line in lines:
+            try:
+                begin, named, value, described = line.rsplit(',"', 3)
+                if begin != start:
+                    trial = self._trial_of(begin)
+                    start = begin
+                name, kind = names[named], kinds[described]
+                number = float(value[_INTERNAL])
+                if firsts[name] is not kind and self.misfit(name, kind) is not None:
+                    continue
+            except (KeyError, ValueError):
+                if self.read(line) is None:
+                    self._learn(line)
+                continue
+            trial.params[name] = number
+            trial.distributions[name] = kind
+
+    def _trial_of(self, begin: str) -> Unfinished:
+        """Return the trial that a line changes which begins so.
+
+        :raises KeyError: if it has finished
+        :raises ValueError: if lines that begin so have something unexpected
+        """
+        _, _, field = begin.split(',"')
+        trial = self._named[field]
+        self.touched.add(trial.trial_id)
+        return trial
+
+    def _learn(self, line: str) -> None:
+        """Keep what the fields of a line say that will come again."""
+        parts = line.rsplit(',"', 3)
+        name, kind = parts[1], parts[-1]
+        if name.startswith('param_name":') and kind.startswith('distribution":'):
+            try:
+                known = distribution_of(_loads(kind[14:-1]))
+            except (TypeError, ValueError):
+                return  # there is more in the line than that
+            if len(self._kinds) > _MANY_KINDS:
+                self._kinds.clear()
+            self._kinds[kind] = known
+            self._names[name] = _loads(name[12:])
 
     def feed_text(self, text: str) -> None:
         """Read whole lines, each with its end.
@@ -198,86 +237,21 @@ class Replay:
             bodies = text[:-1].split(_BETWEEN)
             if len(bodies) == text.count("\n") and text.startswith(_START):
                 bodies[0] = bodies[0][len(_START) :]
-                self.feed([_START + body for body in bodies if body[:1] in "014 "])
+                self._feed_texts([_START + body for body in bodies if body[:1] in "014 "])
                 return
         lines = text.split("\n")
         del lines[-1]
-        self.feed(lines)
+        self._feed_texts(lines)
 
     def read(self, line: Line) -> Outcome:
         """Read one line, and return what became of it.
 
         :raises StorageInternalError: if it is no line of a journal
         """
-        # Nine of ten lines are of two kinds, which need no JSON parser. No text of a line can
-        # look like a field: its quotation marks are escaped.
-        if isinstance(line, str):
-            code = line[11:13]
-            if code == "7,":
-                head, _, rest = line.partition(',"step":')
-                trial = self._heads.get(head) or self._learn(head)
-                if isinstance(trial, Refusal):
-                    return trial
-                if trial is not None:
-                    step, _, value = rest.partition(',"intermediate_value":')
-                    try:
-                        trial.reports[int(step)] = float(value[:-1])
-                        self.touched.add(trial.trial_id)
-                        return None
-                    except ValueError:
-                        pass
-            elif code == "5,":
-                head, _, rest = line.partition(',"param_name":')
-                trial = self._heads.get(head) or self._learn(head)
-                if isinstance(trial, Refusal):
-                    return trial
-                if trial is not None:
-                    name, _, rest = rest.partition(',"param_value_internal":')
-                    value, found, kind = rest.partition(',"distribution":')
-                    known = self._kinds.get(kind) or self._new_kind(kind)
-                    if found and known is not None:
-                        try:
-                            number = float(value)
-                        except ValueError:
-                            pass
-                        else:
-                            name = self._names.get(name) or self._new_name(name)
-                            return self._param(trial, name, number, known)
-        return self._apply(line)
-
-    def _learn(self, head: str) -> Unfinished | Refusal | None:
-        """Learn which trial the lines are of that begin so; None if that can not be told."""
-        _, _, text = head.rpartition(',"trial_id":')
-        if "{" in head[1:] or not text.isdecimal():
-            return None
-        trial_id = int(text)
-        trial = self.open.get(trial_id)
-        if trial is None:
-            return self._refused(trial_id)
-        self._heads[head] = trial
-        trial.heads.append(head)
-        return trial
-
-    def _new_name(self, text: str) -> str:
-        name: str = _loads(text)
-        self._names[text] = name
-        return name
-
-    def _new_kind(self, text: str) -> BaseDistribution | None:
         try:
-            kind = distribution_of(_loads(text[:-1]))
-        except (TypeError, ValueError):
-            return None  # other fields follow
-        if len(self._kinds) > 4096:
-            self._kinds.clear()
-        self._kinds[text] = kind
-        return kind
-
-    def _apply(self, line: Line) -> Outcome:
-        try:
-            log: dict[str, Any] = _loads(line) if isinstance(line, str) else line
+            log: dict[str, Any] = _parsed(line) if isinstance(line, str) else line
             outcome: Outcome = _APPLIERS[log["op_code"]](self, log)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self.broken = True
             text = str(line)
             shown = text if len(text) <= 200 else f"{text[:200]}..."
@@ -297,7 +271,7 @@ class Replay:
         self._n_studies += 1
         self.studies[study_id] = name
         self.directions[study_id] = directions
-        if name == self._name:
+        if name == self._name and study_id not in self._gone:
             self._follow(study_id)
         return study_id
 
@@ -336,7 +310,7 @@ class Replay:
         if study_id != self.study_id:
             return None
         number = len(self.ids)
-        state = TrialState(log.get("state", _RUNNING))
+        state = _STATES[log["state"]] if "state" in log else _RUNNING
         trial = Unfinished(number, trial_id, state, microseconds(log["datetime_start"]))
         self.ids.append(trial_id)
         self.touched.add(trial_id)
@@ -345,7 +319,7 @@ class Replay:
         if state.is_finished():
             self.fresh[trial_id] = trial.whole(microseconds(log.get("datetime_complete")))
         else:
-            self.open[trial_id] = trial
+            self.open[trial_id] = self._named[_FIELD % trial_id] = trial
             if state is _WAITING:
                 self.waiting[trial_id] = trial
             elif log.get(EXTRA, _NOTHING).get("lease"):
@@ -359,7 +333,7 @@ class Replay:
             kind = distribution_of(kinds[name])
             trial.params[name] = value
             trial.distributions[name] = kind
-            self._first_kinds.setdefault(name, (trial.number, kind))
+            self._first_kinds.setdefault(name, kind)
         values, value = log.get("values"), log.get("value")
         if values is not None:
             trial.values = tuple(values)
@@ -374,17 +348,11 @@ class Replay:
         return Refusal.NO_TRIAL if self.number(trial_id) is None else Refusal.FINISHED
 
     def _param(self, trial: Unfinished, name: str, value: float, kind: BaseDistribution) -> Outcome:
-        first = self._first_kinds.get(name)
-        if first is None:
-            self._first_kinds[name] = (trial.number, kind)
-        else:
-            if first[1] is not kind and self.misfit(name, kind) is not None:
-                return Refusal.MISFIT
-            if trial.number <= first[0]:
-                self._first_kinds[name] = (trial.number, kind)
+        first = self._first_kinds.setdefault(name, kind)
+        if first is not kind and self.misfit(name, kind) is not None:
+            return Refusal.MISFIT
         trial.params[name] = value
         trial.distributions[name] = kind
-        self.touched.add(trial.trial_id)
         return None
 
     def _set_param(self, log: dict[str, Any]) -> Outcome:
@@ -392,14 +360,17 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         kind = distribution_of(log["distribution"])
-        return self._param(trial, log["param_name"], log["param_value_internal"], kind)
+        outcome = self._param(trial, log["param_name"], float(log["param_value_internal"]), kind)
+        if outcome is None:
+            self.touched.add(trial.trial_id)
+        return outcome
 
     def _set_report(self, log: dict[str, Any]) -> Outcome:
         trial = self.open.get(log["trial_id"])
         if trial is None:
             return self._refused(log["trial_id"])
         value = log["intermediate_value"]
-        trial.reports[log["step"]] = float("nan") if value is None else value
+        trial.reports[log["step"]] = float("nan") if value is None else float(value)
         self.touched.add(trial.trial_id)
         return None
 
@@ -435,7 +406,7 @@ class Replay:
         trial = self.open.get(trial_id)
         if trial is None:
             return self._refused(trial_id)
-        state = TrialState(log["state"])
+        state = _STATES[log["state"]]
         if state is _RUNNING:
             if trial.state is _RUNNING:
                 return Refusal.RUNNING
@@ -455,8 +426,7 @@ class Replay:
             self.leases.pop(trial_id, None)
             self.fresh[trial_id] = trial.whole(microseconds(log["datetime_complete"]))
             del self.open[trial_id]
-            for head in trial.heads:
-                del self._heads[head]
+            del self._named[_FIELD % trial_id]
             return None
         return trial.number
 
@@ -471,6 +441,13 @@ class Replay:
 
 
 _NOTHING: dict[str, Any] = {}
+
+
+def _parsed(line: str) -> Any:
+    # What `json.loads` does besides takes longer than this.
+    log, end = _decode(line)
+    return log if end == len(line) else _loads(line)
+
 
 _APPLIERS: tuple[Callable[[Replay, dict[str, Any]], Outcome], ...] = (
     Replay._create_study,

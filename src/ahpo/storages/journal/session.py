@@ -27,12 +27,14 @@ from ahpo.history.facts import (
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Create, Op, Reap, Request, Start, Write
+from ahpo.storages.journal.base import Transaction
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Outcome, Refusal, Replay
 from ahpo.trials.checks import check_keeps_kind
 
-__all__ = ("Session", "deleted")
+__all__ = ("MANY", "Session", "deleted")
 
+MANY = 1000  # trials that have finished, after which it is time for a response
 _PENDING = object()
 _NO_OP = -1
 _FAIL_REASON = "fail_reason"
@@ -51,7 +53,7 @@ def deleted(study_name: str) -> KeyError:
     return KeyError(f"The study {study_name!r} has been deleted.")
 
 
-class Session:
+class Session(Transaction):
     """Carry out one request.
 
     :param replay: what has been read of the journal; nobody else may read on meanwhile
@@ -67,7 +69,7 @@ class Session:
     ) -> None:
         self.replay = replay
         self.request = request
-        self.guard = guard
+        self._guard = guard
         self.delivered = False
         self.own: set[int] = set()  # trials that our lines have changed
         self.shown: set[int] = set()  # trials of which a write was refused
@@ -78,6 +80,7 @@ class Session:
         self._expected: deque[_Expected] = deque()
         self._told_leases = not (request.beat or request.release)
         self._again: set[int] | None = None
+        self._begun = False
         self._forget_plan()
 
     def resume(self, request: Request) -> bool:
@@ -87,14 +90,23 @@ class Session:
             return False
         self.answers += [_PENDING] * (len(request.ops) - len(earlier))
         self.request = request
-        self._again = None
         return True
 
     # -- reading ----------------------------------------------------------------------------
 
     @property
+    def guard(self) -> threading.Lock:
+        return self._guard
+
+    @property
     def durable(self) -> bool:
         return self.request.durable
+
+    @property
+    def full(self) -> bool:
+        # What has been begun is carried out; and what may have been, since that must be found out.
+        begun = self._begun or self.request.repeated
+        return not begun and len(self.replay.fresh) >= MANY
 
     @property
     def may_write(self) -> bool:
@@ -175,6 +187,7 @@ class Session:
             raise deleted(self._study_name)
         if not self.may_write:
             return []
+        self._begun = True
         self._forget_plan()
         lines: list[str] = []
         if not self._told_leases:

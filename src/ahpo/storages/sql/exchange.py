@@ -8,7 +8,7 @@ none of those who wait for them can tell that the writes came first.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -21,7 +21,7 @@ from ahpo.history.facts import (
 )
 from ahpo.history.records import FinishedTrial
 from ahpo.states import StudyDirection, TrialState
-from ahpo.storages.exchange import Create, Reap, Request, Response, Start, Write
+from ahpo.storages.exchange import Create, Reap, Request, Response, Seen, Start, Write
 from ahpo.storages.sql.checking import Kinds, new_names, read_kinds
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.placing import Placed, place
@@ -29,15 +29,39 @@ from ahpo.storages.sql.reading import Head, read_trials, record_of
 from ahpo.storages.sql.statements import Plan
 from ahpo.storages.sql.writes import Writes, cells_of_fact
 
-__all__ = ("Attrs", "Exchanged", "StudyRow", "exchange", "missing", "writes_anything")
+__all__ = (
+    "FINAL",
+    "NEWS",
+    "Attrs",
+    "Exchanged",
+    "StudyRow",
+    "attrs_of",
+    "check_end",
+    "exchange",
+    "heads_of",
+    "missing",
+    "response_of",
+    "select_news",
+    "writes_anything",
+)
 
-_FINAL = frozenset(state.name for state in TrialState if state.is_finished())
+FINAL = frozenset(state.name for state in TrialState if state.is_finished())
 _HEAD = "SELECT trial_id, number, #state, datetime_start, datetime_complete FROM trials WHERE "
-_STUDY = (
-    "SELECT 0, study_name, '' FROM studies WHERE study_id = ?"
-    ' UNION ALL SELECT 1, "key", value_json FROM study_user_attributes WHERE study_id = ?'
-    ' UNION ALL SELECT 2, "key", value_json FROM study_system_attributes WHERE study_id = ?'
-    " UNION ALL SELECT 3, '', '' FROM trials WHERE trial_id = ? AND study_id = ?"
+# What is news comes from one query, whose rows say what they are: the study itself, its attributes
+# of either kind, the last trial that the store knows, or a trial that may have changed.
+_NAMED, _LAST, _TRIAL = 0, 3, 4
+NEWS = range(5)
+_NEWS = (
+    "SELECT 0, 0, 0, study_name, '', {none}, {none} FROM studies WHERE study_id = ?"
+    ' UNION ALL SELECT 1, 0, 0, "key", value_json, {none}, {none}'
+    " FROM study_user_attributes WHERE study_id = ?"
+    ' UNION ALL SELECT 2, 0, 0, "key", value_json, {none}, {none}'
+    " FROM study_system_attributes WHERE study_id = ?"
+    " UNION ALL SELECT 3, 0, 0, '', '', {none}, {none}"
+    " FROM trials WHERE trial_id = ? AND study_id = ?"
+)
+_CHANGED = (
+    "SELECT 4, trial_id, number, #state, '', datetime_start, datetime_complete FROM trials WHERE "
 )
 
 
@@ -94,6 +118,7 @@ class _Exchange:
         self.answers: list[Any] = [None] * len(request.ops)
         self.writes = Writes()
         self.changed: set[int] = set()  # trials that belong into the response, whatever else does
+        self.ends_of_others = False  # whether running trials of others are finished
 
     def plan(self, attrs: Attrs | None, quiet: bool) -> Plan[Exchanged]:
         dialect, request = self.dialect, self.request
@@ -127,6 +152,8 @@ class _Exchange:
         for position, op in enumerate(request.ops):
             if isinstance(op, Reap):
                 self.answers[position] = yield from self._reap(op)
+        if self.ends_of_others:  # only then: announcing makes commits queue up
+            yield from dialect.announce(self.study.study_id)
         if request.release:
             within, args = dialect.within(request.release)
             yield dialect.run(f"DELETE FROM trial_heartbeats WHERE trial_id{within}", *args)
@@ -160,7 +187,7 @@ class _Exchange:
                 self.study.study_id,
             )
             states = {trial_id: state for trial_id, state in rows}
-        finished = {trial_id for trial_id, state in states.items() if state in _FINAL}
+        finished = {trial_id for trial_id, state in states.items() if state in FINAL}
         records = yield from self._records(finished)
         repeated = self._repeated(ops, records) if self.request.repeated else set()
         for position, op in ops:
@@ -204,30 +231,22 @@ class _Exchange:
         number, state = fact.number, states.get(trial_id)
         if state is None:
             raise KeyError(f"The study has no trial of number {number!r}.")
-        if state in _FINAL:
+        if state in FINAL:
             self.changed.add(trial_id)
             raise UpdateFinishedTrialError(
                 f"Trial#{number} has already finished as {state} and can not be updated."
             )
         if isinstance(fact, TrialFinished):
-            self._check_end(fact)
+            check_end(fact, self.study)
         cells = cells_of_fact(self.dialect, fact)
         if isinstance(fact, ParamSet):
             kinds.check(fact.name, fact.distribution)
         self.writes.put(trial_id, cells)
         if isinstance(fact, TrialFinished):
             states[trial_id] = fact.state.name
+            if state == TrialState.RUNNING.name and trial_id not in self.request.seen.own:
+                self.ends_of_others = True
             self.writes.ends[trial_id] = fact.state.name, self.dialect.time(fact.at)
-
-    def _check_end(self, fact: TrialFinished) -> None:
-        n = len(self.study.directions)
-        if not fact.state.is_finished():
-            raise ValueError(f"Trial#{fact.number} can not finish as {fact.state.name}.")
-        if fact.values is not None and len(fact.values) != n:
-            raise ValueError(
-                f"Trial#{fact.number} has {len(fact.values)} values, "
-                f"but the study has {n} objectives."
-            )
 
     # -- leases -----------------------------------------------------------------------------
 
@@ -247,6 +266,7 @@ class _Exchange:
             reaped.ends[trial_id] = TrialState.FAIL.name, self.dialect.time(op.at)
         yield from reaped.run(self.dialect)
         self.changed.update(reaped.ends)
+        self.ends_of_others = self.ends_of_others or bool(rows)
         return [number for _, number in rows]
 
     # -- news -------------------------------------------------------------------------------
@@ -255,8 +275,18 @@ class _Exchange:
         self, placed: Placed, places: bool, attrs: Attrs | None, quiet: bool
     ) -> Plan[Exchanged]:
         read = self.request.read and not quiet
-        current = (yield from self._read_study()) if read else None
-        heads = yield from self._read_heads(read, read or places)
+        sql, args = select_news(
+            self.dialect,
+            self.study,
+            self.request.seen,
+            changed=self.changed,
+            ends=self.writes.ends.keys(),
+            news=read,
+            new=read or places,
+        )
+        rows = (yield self.dialect.fetch(sql, *args)) if sql else ()
+        current = attrs_of(self.study, self.request.seen, rows) if read else None
+        heads = heads_of(rows)
         # States come before contents: so the contents of a finished trial are its last.
         empty = {head.trial_id for head in placed.empty}
         full = [head for head in heads if head.trial_id not in empty]
@@ -264,58 +294,102 @@ class _Exchange:
         if empty:
             trials += [record_of(head) for head in heads if head.trial_id in empty]
         trials.sort(key=lambda trial: trial.number)
-        if current is None:
-            return Exchanged(Response(self.answers, trials), None)
-        old = attrs or Attrs({}, {})
-        user = None if current.user == old.user else _decoded(current.user)
-        system = None if current.system == old.system else _decoded(current.system)
-        return Exchanged(Response(self.answers, trials, user, system), current)
+        return response_of(self.answers, trials, current, attrs)
 
-    def _read_study(self) -> Plan[Attrs]:
-        study_id, name = self.study[:2]
-        last_id = self.request.seen.last_id
-        args = (study_id, study_id, study_id, last_id, study_id)
-        rows: list[Any] = yield self.dialect.fetch(_STUDY, *args)
-        found = Attrs({}, {})
-        names = []
-        last_is_there = last_id < 0
-        for kind, key, text in rows:
-            if kind == 0:
-                names.append(key)
-            elif kind == 3:
-                last_is_there = True
-            else:
-                found[kind - 1][key] = text
-        # SQLite uses identifiers again: another study may have come in the place of a deleted one.
-        if names != [name] or not last_is_there:
-            raise missing(name)
-        return found
 
-    def _read_heads(self, news: bool, new: bool) -> Plan[list[Head]]:
-        """Read the rows of the trials that belong into the response, by ascending identifier."""
-        seen, changed = self.request.seen, self.changed
-        parts, args = [], []
-        if new:
-            parts.append("study_id = ? AND trial_id > ?")
-            args += [self.study.study_id, seen.last_id]
-        if news:
-            ended = self.writes.ends.keys() & seen.own.keys()  # that is no news
-            changed = changed.union(seen.running, self.writes.ends.keys() - ended)
-            for ids, same in ((seen.own, "('RUNNING', 'WAITING')"), (seen.waiting, "('WAITING')")):
-                left = [one for one in ids if one not in changed and one not in ended]
-                if left:
-                    within, some = self.dialect.within(left)
-                    parts.append(f"trial_id{within} AND state NOT IN {same}")
-                    args += some
-        if changed:
-            within, some = self.dialect.within(sorted(changed))
-            parts.append(f"trial_id{within}")
-            args += some
-        if not parts:
-            return []
-        sql = " UNION ALL ".join(_HEAD + part for part in parts)
-        rows = yield self.dialect.fetch(sql, *args)
-        return [Head(*row) for _, row in sorted({row[0]: row for row in rows}.items())]
+def check_end(fact: TrialFinished, study: StudyRow) -> None:
+    """Raise ValueError if this can not be the end of a trial of the study."""
+    n = len(study.directions)
+    if not fact.state.is_finished():
+        raise ValueError(f"Trial#{fact.number} can not finish as {fact.state.name}.")
+    if fact.values is not None and len(fact.values) != n:
+        raise ValueError(
+            f"Trial#{fact.number} has {len(fact.values)} values, but the study has {n} objectives."
+        )
+
+
+def select_news(
+    dialect: Dialect,
+    study: StudyRow,
+    seen: Seen,
+    *,
+    changed: Set[int] = frozenset(),
+    ends: Set[int],
+    news: bool = True,
+    new: bool = True,
+) -> tuple[str, list[Any]]:
+    """Return the query for what belongs into a response, and its arguments.
+
+    :param changed: trials that do so whatever has become of them
+    :param ends: those that the request finishes itself
+    :param news: whether it is asked what others have done
+    :param new: whether trials are asked for that the store has not seen
+    """
+    study_id = study.study_id
+    parts: list[str] = []
+    args: list[Any] = []
+    if news:
+        parts.append(_NEWS.format(none=dialect.no_time))
+        args += [study_id, study_id, study_id, seen.last_id, study_id]
+    if new:
+        parts.append(f"{_CHANGED}study_id = ? AND trial_id > ?")
+        args += [study_id, seen.last_id]
+    if news:
+        ended = ends & seen.own.keys()  # that is no news
+        changed = changed | seen.running.keys() | (ends - ended)
+        for ids, same in ((seen.own, "('RUNNING', 'WAITING')"), (seen.waiting, "('WAITING')")):
+            left = [one for one in ids if one not in changed and one not in ended]
+            if left:
+                within, some = dialect.within(left)
+                parts.append(f"{_CHANGED}trial_id{within} AND state NOT IN {same}")
+                args += some
+    if changed:
+        within, some = dialect.within(sorted(changed))
+        parts.append(f"{_CHANGED}trial_id{within}")
+        args += some
+    return " UNION ALL ".join(parts), args
+
+
+def heads_of(rows: Iterable[Sequence[Any]]) -> list[Head]:
+    """Return the heads of trials among what was read, each once, by ascending identifier."""
+    found = {row[1]: (*row[1:4], *row[5:7]) for row in rows if row[0] == _TRIAL}
+    return [Head(*head) for _, head in sorted(found.items())]
+
+
+def attrs_of(study: StudyRow, seen: Seen, rows: Iterable[Sequence[Any]]) -> Attrs:
+    """Return the attributes of the study among what was read.
+
+    :raises KeyError: if the study has been deleted
+    """
+    found = Attrs({}, {})
+    names = []
+    last_is_there = seen.last_id < 0
+    for what, _, _, name, text, *_ in rows:
+        if what == _NAMED:
+            names.append(name)
+        elif what == _LAST:
+            last_is_there = True
+        elif what < _LAST:
+            found[what - 1][name] = text
+    # SQLite uses identifiers again: another study may have come in the place of a deleted one.
+    if names != [study.study_name] or not last_is_there:
+        raise missing(study.study_name)
+    return found
+
+
+def response_of(
+    answers: Sequence[Any],
+    trials: Sequence[FinishedTrial],
+    current: Attrs | None,
+    old: Attrs | None,
+) -> Exchanged:
+    """Return the response: of the attributes what has changed, if they were read."""
+    if current is None:
+        return Exchanged(Response(answers, trials), None)
+    old = old or Attrs({}, {})
+    user = None if current.user == old.user else _decoded(current.user)
+    system = None if current.system == old.system else _decoded(current.system)
+    return Exchanged(Response(answers, trials, user, system), current)
 
 
 def _decoded(texts: dict[str, str]) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from typing import Any
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.rows import datetime_of
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend
 from ahpo.storages.sql.statements import Plan, Statement, Table
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import stamp_version
 
 try:
     import asyncmy
+    from asyncmy.constants import CLIENT
     from asyncmy.cursors import Cursor
     from asyncmy.errors import MySQLError
 except ImportError as exc:
@@ -50,6 +51,8 @@ _PASSING = frozenset(
         "1213 1226 1317 1412 1637 1927 3024 4031 2002 2003 2006 2013 2014 2055".split(),
     )
 )
+# The driver could not connect.
+_SILENCE = frozenset((2002, 2003))
 # Two who make the same tables at once: table, index, row are there already.
 _RACE = frozenset((1050, 1061, 1062))
 _TIMEOUTS = {"timeout": "connect_timeout"}
@@ -61,6 +64,30 @@ _ARGUMENTS = _NUMBERS.keys() | {"charset", "ssl", "unix_socket", "init_command",
 class _Cursor(Cursor):
     async def _show_warnings(self, connection: Any) -> None:
         """Leave them: newer servers warn of words without which older ones do not understand us."""
+
+
+class _Session:
+    """Hold a connection, and the statements that go ahead of the next one.
+
+    Each packet is a round trip: so statements of which nobody wants to know anything wait for one
+    of which somebody does.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self.ahead: list[str] = []
+
+    async def run(self, sql: str, args: Sequence[Any] = (), heard: bool = True) -> Any:
+        """Run a statement; return its rows, or how many it changed, or None if it has to wait."""
+        async with self.driver.cursor() as cursor:
+            self.ahead.append(cursor.mogrify(sql, args) if args else sql)
+            if not heard and sum(map(len, self.ahead)) < _MAX_BYTES:
+                return None
+            together, self.ahead = ";".join(self.ahead), []
+            await cursor.execute(together)
+            while await cursor.nextset():
+                pass
+            return cursor.rowcount if cursor.description is None else await cursor.fetchall()
 
 
 class MySQLDialect(Dialect):
@@ -108,7 +135,7 @@ class MySQLDialect(Dialect):
             "INSERT INTO studies (study_name) VALUES (?) "
             "ON DUPLICATE KEY UPDATE study_id = study_id",
             study_name,
-        )
+        )._replace(heard=True)
 
     def beat(self, ids: Sequence[int]) -> Statement:
         within, args = self.within(ids)
@@ -171,53 +198,50 @@ class MySQLBackend(ServerBackend):
             "host": parts.host or "localhost",
             "port": parts.port or 3306,
             "user": parts.user,
-            "password": parts.password or "",
+            "password": (parts.password or "").encode(),  # as text, it would have to be Latin-1
             "database": parts.database,
             "charset": "utf8mb4",
             "connect_timeout": _CONNECT_TIMEOUT,
             "read_timeout": _READ_TIMEOUT,
             "autocommit": True,  # but for what stands between BEGIN and COMMIT
             "cursor_cls": _Cursor,
+            "client_flag": CLIENT.MULTI_STATEMENTS,
             **_driver_arguments({**parts.query, **(connect_args or {})}),
         }
 
     # -- what the driver does ---------------------------------------------------------------
 
     async def _connect(self) -> Any:
-        connection = await asyncmy.connect(**self._arguments)
+        session = _Session(await asyncmy.connect(**self._arguments))
         try:
             # Each statement is to see what was committed before it: with the usual level, the first
             # one would decide, and numbers of trials could come twice.
-            await self._execute(
-                connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-            )
+            await session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         except BaseException:
-            self._drop(connection)
+            self._drop(session)
             raise
-        return connection
-
-    async def _execute(self, connection: Any, sql: str, args: Sequence[Any] = ()) -> Any:
-        async with connection.cursor() as cursor:
-            await cursor.execute(sql, args or None)
-            return cursor.rowcount if cursor.description is None else await cursor.fetchall()
+        return session
 
     async def _begin(self, connection: Any, durable: bool) -> None:
-        await self._execute(connection, "BEGIN")
+        connection.ahead.append("BEGIN")
 
     async def _run(self, connection: Any, statement: Statement) -> Any:
-        return await self._execute(connection, statement.sql, statement.args)
+        sql, args = statement[:2]
+        return await connection.run(sql, args, heard=statement.rows or statement.heard)
 
     async def _end(self, connection: Any, word: str) -> None:
-        await self._execute(connection, word)
+        if word == "ROLLBACK":
+            connection.ahead.clear()
+        await connection.run(word)
 
     def _is_closed(self, connection: Any) -> bool:
-        return not connection.connected
+        return not connection.driver.connected
 
     def _drop(self, connection: Any) -> None:
-        connection.close()
+        connection.driver.close()
 
     async def _close(self, connection: Any) -> None:
-        await connection.ensure_closed()
+        await connection.driver.ensure_closed()
 
     def _translated(self, exc: Exception) -> Exception:
         where, reason = self._parts.shown(), str(exc) or type(exc).__name__
@@ -227,6 +251,9 @@ class MySQLBackend(ServerBackend):
         return StorageInternalError(f"The database {where} can not be used: {reason}.")
 
     # -- the schema -------------------------------------------------------------------------
+
+    def _is_silence(self, exc: Exception) -> bool:
+        return _code(exc) in _SILENCE or super()._is_silence(exc)
 
     def _is_race(self, exc: Exception) -> bool:
         # The lock of a connection that has failed stays until the connection is closed.

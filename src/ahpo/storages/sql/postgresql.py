@@ -10,12 +10,15 @@ from urllib.parse import quote, urlencode
 import asyncpg
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import StorageUnavailable
-from ahpo.storages.sql.dialect import Dialect, conflict
+from ahpo.storages.exchange import Link, StorageUnavailable
+from ahpo.storages.sql.address import DatabaseURL
+from ahpo.storages.sql.at_once import AtOnceDialect, AtOnceLink
+from ahpo.storages.sql.dialect import conflict
+from ahpo.storages.sql.exchange import StudyRow
+from ahpo.storages.sql.listening import Ears, ListeningLink, channel_of
 from ahpo.storages.sql.schema import ENUMS, TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend, Unsuitable
 from ahpo.storages.sql.statements import Plan, Statement, Table
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import stamp_version
 
 __all__ = ("PostgreSQLBackend", "PostgreSQLDialect")
@@ -42,10 +45,11 @@ _FOREIGN_STATEMENT = frozenset(("42P05", "26000"))
 _PLAIN_TYPES = frozenset(("int", "text", "float8", "timestamp"))
 
 
-class PostgreSQLDialect(Dialect):
+class PostgreSQLDialect(AtOnceDialect):
     """Word statements for PostgreSQL."""
 
     for_update = " FOR UPDATE"
+    no_time = "CAST(NULL AS timestamp)"
     now = "CAST(clock_timestamp() AS timestamp)"
 
     def translate(self, sql: str) -> str:
@@ -59,6 +63,16 @@ class PostgreSQLDialect(Dialect):
         return " = ANY(?::int[])", (list(ids),)
 
     def write(self, table: Table, rows: Sequence[Sequence[Any]]) -> Plan[None]:
+        yield self.run(self.insert_from(table), *map(list, zip(*rows, strict=True)))
+
+    def update(self, sets: Sequence[tuple[int, str, Any]], column: str) -> Plan[None]:
+        yield self.run(self.update_from(column), *map(list, zip(*sets, strict=True)))
+
+    def insert_from(self, table: Table, guard: str = "") -> str:
+        """Return the statement that inserts rows, which are given as an array for each column.
+
+        :param guard: the name of a query with a column ``is_so``, which must be true
+        """
         names = ", ".join(name for name, _ in table.columns)
         arrays, cells = [], []
         for place, (_, kind) in enumerate(table.columns):
@@ -66,19 +80,23 @@ class PostgreSQLDialect(Dialect):
             arrays.append(f"?::{kind if plain else 'text'}[]")
             cells.append(f"c{place}" if plain else f"CAST(c{place} AS {kind})")
         aliases = ", ".join(f"c{place}" for place in range(len(cells)))
-        sql = (
+        guarded = f", {guard} WHERE is_so" if guard else ""
+        return (
             f"INSERT INTO {table.name} ({names}) SELECT {', '.join(cells)} "
-            f"FROM unnest({', '.join(arrays)}) AS new ({aliases}){conflict(table)}"
+            f"FROM unnest({', '.join(arrays)}) AS new ({aliases}){guarded}{conflict(table)}"
         )
-        yield self.run(sql, *map(list, zip(*rows, strict=True)))
 
-    def update(self, sets: Sequence[tuple[int, str, Any]], column: str) -> Plan[None]:
-        sql = (
+    def update_from(self, column: str, guard: str = "") -> str:
+        """Return the statement that sets states and times, as `insert_from` does for rows."""
+        source, condition = (f", {guard}", " AND is_so") if guard else ("", "")
+        return (
             f"UPDATE trials SET state = CAST(c1 AS trialstate), {column} = c2 "
-            "FROM unnest(?::int[], ?::text[], ?::timestamp[]) AS new (c0, c1, c2) "
-            "WHERE trial_id = c0"
+            f"FROM unnest(?::int[], ?::text[], ?::timestamp[]) AS new (c0, c1, c2){source} "
+            f"WHERE trial_id = c0{condition}"
         )
-        yield self.run(sql, *map(list, zip(*sets, strict=True)))
+
+    def announce(self, study_id: int) -> Plan[None]:
+        yield self.fetch("SELECT pg_notify(?, '')", channel_of(study_id))
 
     def before(self, seconds: float) -> tuple[str, Any]:
         return f"{self.now} - make_interval(secs => ?)", float(seconds)
@@ -126,8 +144,13 @@ class PostgreSQLBackend(ServerBackend):
         for name in [name for name in query if name.startswith("keepalives")]:
             del query[name]  # of libpq, which is not here
         self._dsn = _dsn(parts, query)
+        self._ears: Ears | None = Ears()
 
     # -- what the driver does ---------------------------------------------------------------
+
+    def link(self, row: StudyRow) -> Link:
+        ears = self._ears
+        return AtOnceLink(self, row) if ears is None else ListeningLink(self, row, ears)
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(self._dsn, **self._arguments)
@@ -138,13 +161,27 @@ class PostgreSQLBackend(ServerBackend):
         sql = "BEGIN ISOLATION LEVEL READ COMMITTED"
         await connection.execute(sql if durable else f"{sql}; SET LOCAL synchronous_commit TO OFF")
 
+    async def _tune(self, connection: Any) -> None:
+        if self._ears is None:
+            return
+        try:
+            await self._ears.tune(connection)
+        except asyncpg.PostgresError as exc:
+            if getattr(exc, "sqlstate", None) in _FOREIGN_STATEMENT:
+                self._without_cache(connection, exc)
+            if isinstance(self._translated(exc), StorageUnavailable):
+                self._drop(connection)  # the driver may think that it listens
+                raise
+            self._ears = None  # there are servers that do not have it
+            await connection.execute("ROLLBACK")
+
     async def _run(self, connection: Any, statement: Statement) -> Any:
         try:
             if statement.rows:
                 return await connection.fetch(statement.sql, *statement.args)
             status: str = await connection.execute(statement.sql, *statement.args)
         except asyncpg.PostgresError as exc:
-            if exc.sqlstate in _FOREIGN_STATEMENT:
+            if getattr(exc, "sqlstate", None) in _FOREIGN_STATEMENT:
                 self._without_cache(connection, exc)
             raise
         last = status.rsplit(" ", 1)[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from ahpo.exceptions import StorageInternalError
@@ -18,26 +19,32 @@ __all__ = ("Head", "read_trials", "record_of")
 # How many trials are read at once: all of them would stand in memory twice.
 _CHUNK = 2000
 
-_VALUES = (
-    "SELECT trial_id, value, #value_type FROM trial_values "
-    "WHERE trial_id{} ORDER BY trial_id, objective"
+# The parts of a trial: the table; the columns of what orders them, of a name, a number and a text.
+_PARTS = (
+    ("trial_values", ("objective", None, "value", "#value_type")),
+    ("trial_params", ("param_id", "param_name", "param_value", "distribution_json")),
+    (
+        "trial_intermediate_values",
+        ("step", None, "intermediate_value", "#intermediate_value_type"),
+    ),
+    ("trial_user_attributes", ("trial_user_attribute_id", '"key"', None, "value_json")),
+    ("trial_system_attributes", ("trial_system_attribute_id", '"key"', None, "value_json")),
 )
-_PARAMS = (
-    "SELECT trial_id, param_name, param_value, distribution_json FROM trial_params "
-    "WHERE trial_id{} ORDER BY param_id"
+_EMPTY = ("", "''", "NULL", "")
+# One statement for each table, and one for all of them, which leaves nothing out.
+_EACH = tuple(
+    f"SELECT trial_id, {', '.join(filter(None, columns))} FROM {table} WHERE trial_id{{}}"
+    " ORDER BY 1, 2"
+    for table, columns in _PARTS
 )
-_REPORTS = (
-    "SELECT trial_id, step, intermediate_value, #intermediate_value_type "
-    "FROM trial_intermediate_values WHERE trial_id{}"
+_ALL = tuple(
+    f"SELECT {kind}, trial_id, "
+    + ", ".join(column or empty for column, empty in zip(columns, _EMPTY, strict=True))
+    + f" FROM {table} WHERE trial_id{{}}"
+    for kind, (table, columns) in enumerate(_PARTS)
 )
-_USER_ATTRS = (
-    'SELECT trial_id, "key", value_json FROM trial_user_attributes '
-    "WHERE trial_id{} ORDER BY trial_user_attribute_id"
-)
-_SYSTEM_ATTRS = (
-    'SELECT trial_id, "key", value_json FROM trial_system_attributes '
-    "WHERE trial_id{} ORDER BY trial_system_attribute_id"
-)
+# How many trials are few: their parts come all at once, since each statement is a round trip.
+_FEW = 100
 
 
 class Head(NamedTuple):
@@ -78,17 +85,27 @@ def _read_chunk(dialect: Dialect, heads: Sequence[Head]) -> Plan[Iterable[Finish
     else:
         where, args = dialect.within([head.trial_id for head in heads])
     # The states were read before: a trial that had finished by then, is read as it stays.
-    values = yield dialect.fetch(_VALUES.format(where), *args)
-    params = yield dialect.fetch(_PARAMS.format(where), *args)
-    reports = yield dialect.fetch(_REPORTS.format(where), *args)
-    user_attrs = yield dialect.fetch(_USER_ATTRS.format(where), *args)
-    system_attrs = yield dialect.fetch(_SYSTEM_ATTRS.format(where), *args)
+    if dialect.is_remote and len(heads) <= _FEW:
+        sql = " UNION ALL ".join(_ALL).replace("{}", where) + " ORDER BY 1, 2, 3"
+        parted: list[list[Any]] = [[] for _ in _PARTS]
+        for kind, trial_id, *cells in (yield dialect.fetch(sql, *args * len(_PARTS))):
+            columns = _PARTS[kind][1]
+            parted[kind].append([trial_id, *compress(cells, columns)])
+    else:
+        parted = []
+        for sql in _EACH:
+            parted.append((yield dialect.fetch(sql.replace("{}", where), *args)))
+    return _records(heads, parted)
+
+
+def _records(heads: Sequence[Head], parted: Sequence[Iterable[Any]]) -> Iterable[FinishedTrial]:
+    values, params, reports, user_attrs, system_attrs = parted
     try:
         records = {head.trial_id: record_of(head) for head in heads}
         _add_params(records, params)
         _add_reports(records, reports)
         for place, rows in ((7, user_attrs), (8, system_attrs)):
-            for trial_id, key, text in rows:
+            for trial_id, _, key, text in rows:
                 record = records.get(trial_id)
                 if record is not None:
                     record[place][key] = json.loads(text)  # type: ignore[index]
@@ -104,7 +121,7 @@ def _add_params(records: dict[int, FinishedTrial], rows: Iterable[Any]) -> None:
     # Each row brings its own copies of the name and of the text: one of each is kept.
     names: dict[str, str] = {}
     distributions: dict[str, Any] = {}
-    for trial_id, name, value, text in rows:
+    for trial_id, _, name, value, text in rows:
         record = records.get(trial_id)
         if record is None:
             continue
@@ -125,7 +142,7 @@ def _add_reports(records: dict[int, FinishedTrial], rows: Iterable[Any]) -> None
 
 def _add_values(records: dict[int, FinishedTrial], rows: Iterable[Any]) -> None:
     values: dict[int, list[float]] = {}
-    for trial_id, value, kind in rows:
+    for trial_id, _, value, kind in rows:
         values.setdefault(trial_id, []).append(SPECIAL[kind] if value is None else value)
     for trial_id, found in values.items():
         record = records.get(trial_id)

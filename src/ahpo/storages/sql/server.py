@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import StorageUnavailable, StorageUnreachable
+from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.base import SQLBackend
 from ahpo.storages.sql.statements import Plan, Statement
-from ahpo.storages.sql.url import DatabaseURL
 from ahpo.storages.sql.versions import check_version
 
 __all__ = ("ServerBackend", "Unsuitable")
@@ -62,6 +62,9 @@ class ServerBackend(SQLBackend):
     async def _connect(self) -> Any:
         """Return a new connection."""
 
+    async def _tune(self, connection: Any) -> None:
+        """Make a connection ready for what comes next, before a transaction begins."""
+
     @abstractmethod
     async def _begin(self, connection: Any, durable: bool) -> None:
         """Begin a transaction, in which each statement sees what is committed when it begins."""
@@ -95,8 +98,16 @@ class ServerBackend(SQLBackend):
         """Make the tables that are missing; nobody else of us does so at the same time."""
 
     @abstractmethod
+    def _existing(self) -> Plan[set[str]]:
+        """Return which of the tables are there."""
+
+    @abstractmethod
     def _has_tables(self) -> Plan[bool]:
         """Tell whether all tables are there, and the rows that name the version."""
+
+    def _is_silence(self, exc: Exception) -> bool:
+        """Tell whether the reason of a connection that failed is that there is no server."""
+        return isinstance(exc, OSError) and not isinstance(exc, ConnectionResetError)
 
     def _is_race(self, exc: Exception) -> bool:
         """Tell whether an error comes from somebody else who made the same tables meanwhile."""
@@ -123,7 +134,14 @@ class ServerBackend(SQLBackend):
             connection = self._idle.pop()
             if not self._is_closed(connection):
                 return connection
-        return await self._connect()
+        try:
+            return await self._connect()
+        except self._failures as exc:
+            if self._is_silence(exc):
+                raise StorageUnreachable(
+                    f"Nothing answers at {self._parts.shown()}: {str(exc) or type(exc).__name__}."
+                ) from exc
+            raise
 
     async def aclose(self) -> None:
         self._at_home()
@@ -140,46 +158,58 @@ class ServerBackend(SQLBackend):
     # -- transactions -----------------------------------------------------------------------
 
     async def transact(
-        self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
+        self,
+        plan: Callable[[], Plan[T]],
+        *,
+        durable: bool = True,
+        writes: bool = True,
+        alone: bool = False,
     ) -> T:
+        """Carry out a plan; ``alone`` says that each statement may be a transaction by itself."""
         self._at_home()
         if not self._prepared:
             async with self._preparing:
                 if not self._prepared:
                     await self._prepare()
                     self._prepared = True
-        return await self._bounded(plan, durable)
+        return await self._bounded(plan, durable, alone)
 
-    async def _bounded(self, plan: Callable[[], Plan[T]], durable: bool = True) -> T:
+    async def _bounded(
+        self, plan: Callable[[], Plan[T]], durable: bool = True, alone: bool = False
+    ) -> T:
         if self._taken is None:
-            return await self._translating(plan, durable)
+            return await self._translating(plan, durable, alone)
         async with self._taken:
-            return await self._translating(plan, durable)
+            return await self._translating(plan, durable, alone)
 
-    async def _translating(self, plan: Callable[[], Plan[T]], durable: bool) -> T:
+    async def _translating(self, plan: Callable[[], Plan[T]], durable: bool, alone: bool) -> T:
         try:
             try:
-                return await self._attempt(plan(), durable)
+                return await self._attempt(plan(), durable, alone)
             except Unsuitable:
-                return await self._attempt(plan(), durable)
+                return await self._attempt(plan(), durable, alone)
         except self._failures as exc:
             raise self._translated(exc) from exc
 
-    async def _attempt(self, plan: Plan[T], durable: bool) -> T:
+    async def _attempt(self, plan: Plan[T], durable: bool, alone: bool) -> T:
         connection = await self._take()
         keep = False
         try:
             try:
-                await self._begin(connection, durable)
+                await self._tune(connection)
+                if not alone:
+                    await self._begin(connection, durable)
                 result = await self._drive(connection, plan)
-                await self._end(connection, "COMMIT")
+                if not alone:
+                    await self._end(connection, "COMMIT")
                 keep = True
                 return result
             except (OSError, TimeoutError):
                 raise  # who does not answer is not asked to roll back: dropping it does that
             except Exception:
                 with suppress(*self._failures):
-                    await self._end(connection, "ROLLBACK")
+                    if not alone:
+                        await self._end(connection, "ROLLBACK")
                     keep = not self._is_closed(connection)
                 raise
         finally:
@@ -200,10 +230,14 @@ class ServerBackend(SQLBackend):
     # -- the schema -------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
+        if self._check:
+            await self._bounded(self._check_version)
         if self._create and not await self._bounded(self._has_tables):
             await self._make()
-        if self._check and (self._create or await self._bounded(self._has_tables)):
-            await self._bounded(lambda: check_version(self.dialect, self._parts.shown()))
+
+    def _check_version(self) -> Plan[None]:
+        existing = yield from self._existing()
+        yield from check_version(self.dialect, self._parts.shown(), existing)
 
     async def _make(self) -> None:
         for attempt in range(1, _MAKING_ATTEMPTS + 1):

@@ -32,14 +32,24 @@ _WORDS = SchemaWords(
 )
 # The primary codes of errors that may pass: busy, locked, interrupted, protocol, schema changed.
 _PASSING = frozenset((5, 6, 9, 15, 17))
+_READ_ONLY = 8
 _REASONS = {
-    8: "it is read-only",
+    _READ_ONLY: "it is read-only",
     10: "its disk can not be read or written",
     11: "its file is damaged",
     13: "its disk is full",
     14: "its file can not be opened",
     26: "its file is no database of SQLite",
 }
+# Optuna reads that a trial is waiting, or running, and writes what it makes of that without a look
+# at what others did in between: so on SQLite, where it locks no row, it may start a trial twice, or
+# finish it again. The database refuses that; Optuna takes it for what it is, and goes on.
+_GUARD = "ahpo_one_writer_only"
+_MAKE_GUARD = f"""
+CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
+WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
+BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
+"""
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -128,12 +138,13 @@ class SQLiteBackend(SQLBackend):
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = FULL")
+        if self._check:
+            plan = check_version(self.dialect, f"sqlite:///{self.path}", _tables(connection))
+            _transact(connection, plan, "BEGIN")
         if self._create:
             if not self._is_complete(connection):
                 _transact(connection, self._make_tables(), "BEGIN IMMEDIATE")
-        if self._check and "alembic_version" in _tables(connection):
-            plan = check_version(self.dialect, f"sqlite:///{self.path}")
-            _transact(connection, plan, "BEGIN")
+            self._guard(connection)
 
     def _is_complete(self, connection: sqlite3.Connection) -> bool:
         return _tables(connection) >= TABLES.keys() and all(
@@ -146,6 +157,15 @@ class SQLiteBackend(SQLBackend):
         for sql in create_statements(_WORDS, [row[0] for row in rows]):
             yield Statement(sql, rows=False)
         yield from stamp_version(self.dialect)
+
+    def _guard(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        if (_GUARD,) not in rows.fetchall():
+            try:
+                connection.execute(_MAKE_GUARD)
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode & 0xFF != _READ_ONLY:
+                    raise
 
     def _translated(self, exc: sqlite3.Error) -> Exception:
         code = getattr(exc, "sqlite_errorcode", 1) & 0xFF
@@ -177,23 +197,32 @@ class SQLiteBackend(SQLBackend):
         self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
     ) -> T:
         connection = await self._connected()
+        done: list[T] = []
+        failed: list[BaseException] = []
 
-        def job() -> T:
-            with self._using:
-                opened = self._opened or self._again(connection)
-                if writes:
-                    self._set_durable(opened, durable)
-                result = _transact(opened, plan(), "BEGIN IMMEDIATE" if writes else "BEGIN")
-                self.n_own += writes
-                return result
+        def job() -> None:
+            try:
+                with self._using:
+                    opened = self._opened or self._again(connection)
+                    if writes:
+                        self._set_durable(opened, durable)
+                    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+                    done.append(_transact(opened, plan(), begin))
+                    self.n_own += writes
+            except BaseException as exc:
+                failed.append(exc)
 
+        # One function for the whole transaction: an await for each of its statements would take 40
+        # times as long, and leave the transaction open where it is cancelled. aiosqlite has no
+        # public name for it. Its thread keeps what it was given last, and what came of it: so not
+        # an error, which holds on to whatever its traceback goes through.
+        await connection._execute(job)  # type: ignore[no-untyped-call]
         try:
-            # One function for the whole transaction: an await for each of its statements would take
-            # 40 times as long, and leave the transaction open where it is cancelled. aiosqlite has
-            # no public name for it.
-            return await connection._execute(job)  # type: ignore[no-any-return,no-untyped-call]
+            if failed:
+                raise failed.pop()
         except sqlite3.Error as exc:
             raise self._translated(exc) from exc
+        return done.pop()
 
     def link(self, row: StudyRow) -> Link:
         return _SQLiteLink(self, row)

@@ -1,30 +1,15 @@
-"""URLs of databases, and the backend that one leads to."""
+"""The backend that a URL leads to."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from typing import Any
 
 from ahpo.storages.exchange import Backend
+from ahpo.storages.sql.address import DatabaseURL, parse_url
 
-__all__ = ("DatabaseURL", "backend_of", "parse_url")
+__all__ = ("backend_of",)
 
-_PATTERN = re.compile(
-    r"(?P<kind>[a-zA-Z0-9_]+)(?:\+(?P<driver>[a-zA-Z0-9_]+))?://"
-    r"(?:(?P<user>[^:/@]*)(?::(?P<password>[^@]*))?@)?"
-    r"(?:(?:\[(?P<host6>[^/?\]]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>\d*))?)?"
-    r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?",
-    re.DOTALL,
-)
-_KINDS = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql",
-    "postgres": "postgresql",
-    "mysql": "mysql",
-    "mariadb": "mysql",
-}
 # Arguments of SQLAlchemy's engine that steer what is done otherwise here: they are let pass.
 _WITHOUT_MEANING = frozenset(
     "echo echo_pool future hide_parameters isolation_level logging_name pool_logging_name "
@@ -32,52 +17,6 @@ _WITHOUT_MEANING = frozenset(
     "query_cache_size".split()
 )
 _POOL_SIZE, _MAX_OVERFLOW = 5, 10
-
-
-class DatabaseURL(NamedTuple):
-    """Hold the parts of a URL, with escapes undone; ``kind`` is sqlite, postgresql or mysql."""
-
-    kind: str
-    user: str | None
-    password: str | None
-    host: str | None
-    port: int | None
-    database: str
-    query: dict[str, str]
-
-    def shown(self) -> str:
-        """Return the URL without its password."""
-        user = "" if self.user is None else self.user + (":***" if self.password else "") + "@"
-        host = f"[{self.host}]" if self.host and ":" in self.host else self.host or ""
-        port = "" if self.port is None else f":{self.port}"
-        return f"{self.kind}://{user}{host}{port}/{self.database}"
-
-
-def parse_url(url: str) -> DatabaseURL:
-    """Take a URL apart, such as ``postgresql+psycopg2://user:p%40ss@host:5432/name?key=value``.
-
-    The driver that it may name is of no account.
-
-    :raises ValueError: if it is none of a database that is known
-    """
-    found = _PATTERN.fullmatch(url)
-    kind = found and _KINDS.get(found["kind"].lower())
-    if not found or not kind:
-        start = url.split("://")[0] if "://" in url else url  # the rest may hold a password
-        raise ValueError(
-            "The URL of a storage must start with 'sqlite://', 'postgresql://' or 'mysql://', "
-            f"but it starts with {start!r}."
-        )
-    user, password = found["user"], found["password"]
-    return DatabaseURL(
-        kind,
-        None if user is None else unquote(user),
-        None if password is None else unquote(password),
-        found["host6"] or found["host"],
-        int(found["port"]) if found["port"] else None,
-        found["database"] or "",
-        dict(parse_qsl(found["query"] or "", keep_blank_values=True)),
-    )
 
 
 def backend_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.statements import Plan
 
@@ -26,20 +28,25 @@ def stamp_version(dialect: Dialect) -> Plan[None]:
         yield dialect.run("INSERT INTO alembic_version VALUES (?)", HEAD)
 
 
-def check_version(dialect: Dialect, url: str) -> Plan[None]:
-    """Check that the schema is the one that we know; its tables exist.
+def check_version(dialect: Dialect, url: str, existing: Collection[str]) -> Plan[None]:
+    """Check that the tables that exist, if any, are of the schema that we know.
 
     :param url: the URL of the database, to be shown, so without a password
-    :raises RuntimeError: if it is not
+    :param existing: the names of the tables
+    :raises RuntimeError: if they are not
     """
-    rows = yield dialect.fetch("SELECT version_num FROM alembic_version")
-    found = [row[0] for row in rows]
+    found: list[str] = []
+    if "alembic_version" in existing:
+        rows = yield dialect.fetch("SELECT version_num FROM alembic_version")
+        found = [row[0] for row in rows]
     if found == [HEAD]:
         return
     if not found:
-        rows = yield dialect.fetch("SELECT schema_version FROM version_info")
+        rows = []
+        if "version_info" in existing:
+            rows = yield dialect.fetch("SELECT schema_version FROM version_info")
         if not rows or rows[0][0] == SCHEMA:
-            return  # tables that nobody has stamped yet
+            return  # no tables, or some that nobody has stamped yet
     if set(found) <= _OLDER:
         raise RuntimeError(
             f"The tables of {url} were made by an older version of Optuna (schema "

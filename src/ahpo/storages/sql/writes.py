@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any, TypeAlias
 
 from ahpo.history.facts import (
@@ -39,6 +40,11 @@ Cells: TypeAlias = tuple[Table, Any, tuple[Any, ...]]
 
 def _param(dialect: Dialect, fact: ParamSet) -> Iterator[Cells]:
     dialect.check_key("The name of a parameter", fact.name)
+    if not isfinite(fact.value):
+        raise ValueError(
+            f"The value of the parameter {fact.name!r} must be finite to be stored, "
+            f"but it is {fact.value!r}."
+        )
     text = text_of(fact.distribution)
     dialect.check_text(f"The distribution of the parameter {fact.name!r}", text)
     yield PARAMS, fact.name, (float(fact.value), text)
@@ -127,10 +133,18 @@ class Writes:
             else:
                 rows[owner, key] = rest
 
+    def rows(self) -> Iterator[tuple[Table, list[tuple[Any, ...]]]]:
+        """Give the rows, table by table."""
+        for table, rows in self._rows.items():
+            yield table, [(*key, *rest) for key, rest in rows.items()]
+
+    def sets(self) -> list[tuple[int, str, Any]]:
+        """Return identifier, state and time of each trial that is to finish."""
+        return [(trial_id, *end) for trial_id, end in self.ends.items()]
+
     def run(self, dialect: Dialect) -> Plan[None]:
         """Run the statements that write all of it."""
-        for table, rows in self._rows.items():
-            yield from dialect.write(table, [(*key, *rest) for key, rest in rows.items()])
+        for table, rows in self.rows():
+            yield from dialect.write(table, rows)
         if self.ends:
-            ends = [(trial_id, *end) for trial_id, end in self.ends.items()]
-            yield from dialect.update(ends, "datetime_complete")
+            yield from dialect.update(self.sets(), "datetime_complete")

@@ -1,0 +1,1 @@
+"""How fast studies are on durable storages, beside Optuna: `python -m benchmarks.storages`."""
