@@ -16,7 +16,7 @@ from ahpo.states import TrialState
 from ahpo.storages.exchange import StorageUnavailable
 from ahpo.storages.patience import Patience
 from ahpo.storages.replicated import ReplicatedStorage
-from tests.outages.checking import Told, assert_whole, created, opened, place_of
+from tests.outages.checking import BRIEF, Told, assert_whole, created, opened, place_of
 from tests.outages.faulty_backend import Fault, with_faults
 from tests.storages.toy_backend import ToyServer
 
@@ -38,7 +38,7 @@ class Defect(Exception):
 async def _run(url: str, fault: Fault) -> tuple[Told, BaseException | None]:
     """Run a study through the fault; return what was told, and how `optimize` ended."""
     storage, told, error = with_faults(place_of(url), fault), Told(), None
-    storage.patience = SOON
+    storage.patience = SOON if fault.last == FOR_EVER else BRIEF
     told.go_on.set()
     study = await created(storage)
     try:
