@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_shown_url_has_no_password() -> None:
 @pytest.mark.parametrize(
     ("url", "path", "arguments"),
     [
-        ("sqlite:///a.db", "a.db", {}),
+        ("sqlite:///a.db", f"{os.getcwd()}/a.db", {}),
         ("sqlite:////a/b.db?timeout=2.5", "/a/b.db", {"timeout": 2.5}),
         ("sqlite+pysqlite://", ":memory:", {}),
         ("sqlite:///:memory:", ":memory:", {}),
