@@ -161,6 +161,16 @@ async def test_file_that_was_deleted_or_replaced_takes_no_more_trials(
     await backend.aclose()
 
 
+async def test_storage_whose_file_is_gone_closes_all_the_same(path: str) -> None:
+    storage = RDBStorage(f"sqlite:///{path}")
+    stores = [await storage.create_study(name, [MINIMIZE]) for name in ("a", "b")]
+    os.remove(path)
+    with pytest.raises(StorageInternalError, match="deleted or replaced"):
+        await storage.aclose()
+    assert storage._backend is None
+    assert len(stores) == 2
+
+
 async def test_unknown_connect_argument_is_refused() -> None:
     with pytest.raises(ValueError, match="'isolation_level' is among them"):
         SQLiteBackend(":memory:", {"isolation_level": None, "check_same_thread": False})

@@ -78,6 +78,21 @@ def test_arguments_of_an_engine_are_heeded_let_pass_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"pool_size": None}, "`pool_size` must be an integer, but it is None"),
+        ({"max_overflow": "1"}, "`max_overflow` must be an integer, but it is '1'"),
+        ({"connect_args": {"timeout": "20"}}, "`timeout` must be a number of seconds, but it is '"),
+    ],
+)
+def test_argument_of_an_engine_of_a_wrong_type_is_named(
+    kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        backend_of("sqlite:///a.db", kwargs)
+
+
+@pytest.mark.parametrize(
     ("url", "message"),
     [
         ("sqlite://a.db", "three slashes before a relative path"),

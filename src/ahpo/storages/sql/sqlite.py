@@ -87,6 +87,9 @@ class SQLiteBackend(SQLBackend):
                 f"The connect arguments of SQLite may be {', '.join(sorted(_CONNECT_ARGS))}, "
                 f"but {sorted(unknown)[0]!r} is among them."
             )
+        timeout = arguments.get("timeout", 0.0)
+        if not isinstance(timeout, int | float):
+            raise ValueError(f"`timeout` must be a number of seconds, but it is {timeout!r}.")
         arguments.pop("check_same_thread", None)  # one thread has the connection anyway
         self.in_memory = ":memory:" in path or "mode=memory" in path
         # The file stays the same one wherever the process goes until it is opened.

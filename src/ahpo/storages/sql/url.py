@@ -40,6 +40,9 @@ def backend_of(
     connect_args = dict(engine.pop("connect_args", None) or {})
     # As in SQLAlchemy: -1 sets no bound to the overflow, 0 none to the pool.
     size, overflow = engine.pop("pool_size", _POOL_SIZE), engine.pop("max_overflow", _MAX_OVERFLOW)
+    for name, number in (("pool_size", size), ("max_overflow", overflow)):
+        if not isinstance(number, int):
+            raise ValueError(f"`{name}` must be an integer, but it is {number!r}.")
     limit = None if size == 0 or overflow < 0 else size + overflow
     unknown = sorted(engine.keys() - _WITHOUT_MEANING)
     if unknown:
