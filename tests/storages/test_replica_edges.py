@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ahpo
 from ahpo import aio
+from ahpo.distributions import CategoricalDistribution, FloatDistribution
 from ahpo.engine.drive import drive
-from ahpo.history.facts import StudyUserAttrSet, UserAttrSet
+from ahpo.history.facts import ParamSet, StudyUserAttrSet, TrialFinished, UserAttrSet
 from ahpo.states import StudyDirection, TrialState
+from ahpo.storages import JournalFileBackend, JournalStorage, RDBStorage
+from ahpo.storages.exchange import Seen
 from ahpo.storages.replicated import ReplicatedStorage
-from ahpo.storages.thread import StorageThread
+from ahpo.storages.sql import exchange
+from ahpo.storages.sql.at_once import _is_welcome
+from ahpo.storages.sql.checking import Kinds
+from ahpo.storages.thread import StorageThread, storage_thread
 from tests.storages.toy_backend import ToyServer
 
+FLOAT, KINDS = FloatDistribution(0, 1), CategoricalDistribution(["p", "q"])
 MINIMIZE, NOW = StudyDirection.MINIMIZE, 10**15
 
 
@@ -45,6 +54,24 @@ def test_ctrl_c_as_the_storages_are_woken_does_not_stall_them(
 async def _started(store: Any) -> int:
     number: int = await store.start(NOW)
     return number
+
+
+@pytest.mark.asyncio
+async def test_a_link_is_not_closed_in_the_middle_of_an_exchange() -> None:
+    server = ToyServer()
+    storage = ReplicatedStorage(server.backend)
+    store: Any = await storage.create_study("study", [MINIMIZE])
+    number = await store.start(NOW)
+
+    class Closing(list[Any]):
+        def append(self, request: Any) -> None:
+            super().append(request)
+            storage_thread().spawn(store._unlink())
+
+    server.requests = Closing()
+    await store.finish(TrialFinished(number, TrialState.COMPLETE, (1.0,), NOW))
+    assert store.history.record(number).state is TrialState.COMPLETE
+    await storage.aclose()
 
 
 @pytest.mark.asyncio
@@ -93,3 +120,90 @@ def test_to_tell_a_trial_that_somebody_else_has_finished_meanwhile() -> None:
         study.tell(later, 2.0)
     drive(one.aclose())
     drive(other.aclose())
+
+
+class TestRefusals:
+    """A parameter that another process has made of another kind."""
+
+    @pytest.fixture(params=["toy", "sqlite", "journal"])
+    def storages(self, request: pytest.FixtureRequest, tmp_path: Path) -> list[Any]:
+        server = ToyServer()
+        makers: dict[str, Callable[[], Any]] = {
+            "toy": lambda: ReplicatedStorage(server.backend),
+            "sqlite": lambda: RDBStorage(f"sqlite:///{tmp_path}/a.db"),
+            "journal": lambda: JournalStorage(JournalFileBackend(str(tmp_path / "a.journal"))),
+        }
+        return [makers[request.param]() for _ in range(2)]
+
+    @pytest.mark.asyncio
+    async def test_the_end_of_a_trial_is_not_written_without_what_came_before(
+        self, storages: list[Any]
+    ) -> None:
+        one, other = storages
+        store = await one.create_study("study", [MINIMIZE])
+        late = await other.open_study("study")
+        numbers = [await store.start(NOW), await late.start(NOW)]
+        store.record(ParamSet(numbers[0], "x", 0.5, FLOAT))
+        await store.flush()
+        late.record(ParamSet(numbers[1], "x", 1.0, KINDS))
+        end = TrialFinished(numbers[1], TrialState.COMPLETE, (1.0,), NOW)
+        with pytest.raises(ValueError, match="'x'"):
+            await late.finish(end)
+        assert late._refused == {}
+        await store.refresh()
+        assert store.history.state(numbers[1]) is TrialState.RUNNING
+        await late.finish(end._replace(state=TrialState.FAIL, values=None))
+        for storage in storages:
+            await storage.aclose()
+
+    @pytest.mark.asyncio
+    async def test_it_keeps_the_kind_that_the_storage_knows(self, storages: list[Any]) -> None:
+        one, other = storages
+        store = await one.create_study("study", [MINIMIZE])
+        late = await other.open_study("study")
+        numbers = [await store.start(NOW), await late.start(NOW), await late.start(NOW)]
+        store.record(ParamSet(numbers[0], "x", 0.5, FLOAT))
+        await store.flush()
+        late.record(ParamSet(numbers[1], "x", 1.0, KINDS))
+        await late.refresh()
+        with pytest.raises(ValueError, match="'x'"):
+            late.record(ParamSet(numbers[2], "x", 1.0, KINDS))
+        late.record(ParamSet(numbers[2], "x", 0.5, FLOAT))
+        await late.finish(TrialFinished(numbers[2], TrialState.COMPLETE, (1.0,), NOW))
+        for storage in storages:
+            await storage.aclose()
+
+
+@pytest.mark.asyncio
+async def test_an_attribute_of_the_study_that_was_refused_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells_of_fact = exchange.cells_of_fact
+
+    def refusing(dialect: Any, fact: Any) -> Any:
+        if getattr(fact, "key", "") == "refused":
+            raise ValueError("refused")
+        return cells_of_fact(dialect, fact)
+
+    monkeypatch.setattr(exchange, "cells_of_fact", refusing)
+    storage = RDBStorage(f"sqlite:///{tmp_path}/a.db")
+    store = await storage.create_study("study", [MINIMIZE])
+    store.record(StudyUserAttrSet("refused", 1))
+    with pytest.raises(ValueError, match="refused"):
+        await store.flush()
+    await store.refresh()
+    assert store.history.user_attrs == {}
+    await storage.aclose()
+
+
+@pytest.mark.parametrize("known", [FLOAT, KINDS])
+def test_a_statement_at_once_writes_no_parameter_of_another_kind(known: Any) -> None:
+    seen = Seen(0, 1, {0: 0}, {}, {}, {"x": known})
+    writes = _is_welcome(ParamSet(0, "x", 0.5, FLOAT), seen)
+    assert writes is (known is FLOAT)
+    checked = Kinds(seen, {})
+    if writes:
+        checked.check("x", FLOAT)
+    else:
+        with pytest.raises(ValueError, match="'x'"):
+            checked.check("x", FLOAT)

@@ -475,7 +475,9 @@ class ReplicaStore(StudyStore):
             if error is None:
                 self._accept(item.what, answer)
             elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
-                self._refused.setdefault(getattr(item.what, "number", -1), error)
+                self._refuse(item.what, error)
+            if isinstance(item.what, TrialFinished):
+                self._refused.pop(item.what.number, None)  # whoever waits has been told
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         self._record_again(self._items, changed)
@@ -504,6 +506,8 @@ class ReplicaStore(StudyStore):
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
+            if self._refused and state.is_finished():
+                self._refused.pop(number, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
@@ -515,6 +519,16 @@ class ReplicaStore(StudyStore):
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
         return {record.number for record in news}
+
+    def _refuse(self, what: Any, error: Exception) -> None:
+        self._refused.setdefault(getattr(what, "number", -1), error)
+        if isinstance(what, ParamSet):
+            # What others have made of it is what counts from now on.
+            history, known = self.history, self._names.get(what.name)
+            if known is None:
+                history.known_distributions.pop(what.name, None)
+            else:
+                history.known_distributions[what.name] = known
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history

@@ -21,7 +21,7 @@ from ahpo.history.facts import (
 )
 from ahpo.history.records import FinishedTrial
 from ahpo.states import StudyDirection, TrialState
-from ahpo.storages.exchange import Create, Reap, Request, Response, Seen, Start, Write
+from ahpo.storages.exchange import Create, Reap, Request, Response, Seen, Start, Write, is_success
 from ahpo.storages.sql.checking import Kinds, new_names, read_kinds
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.placing import Placed, place
@@ -190,12 +190,18 @@ class _Exchange:
         finished = {trial_id for trial_id, state in states.items() if state in FINAL}
         records = yield from self._records(finished)
         repeated = self._repeated(ops, records) if self.request.repeated else set()
+        refused: dict[int, Exception] = {}
         for position, op in ops:
-            if op.trial_id not in repeated:
-                try:
-                    self._write_one(op, states, kinds)
-                except (ValueError, TypeError, KeyError, UpdateFinishedTrialError) as exc:
-                    self.answers[position] = exc
+            if op.trial_id in repeated:
+                continue
+            if op.trial_id in refused and is_success(op.fact):
+                self.answers[position] = refused[op.trial_id]
+                continue
+            try:
+                self._write_one(op, states, kinds)
+            except (ValueError, TypeError, KeyError, UpdateFinishedTrialError) as exc:
+                self.answers[position] = exc
+                refused.setdefault(op.trial_id, exc)
 
     def _records(self, ids: Collection[int]) -> Plan[dict[int, FinishedTrial]]:
         """Read trials that somebody has finished before they could be written on."""
@@ -386,9 +392,8 @@ def response_of(
     """Return the response: of the attributes what has changed, if they were read."""
     if current is None:
         return Exchanged(Response(answers, trials), None)
-    old = old or Attrs({}, {})
-    user = None if current.user == old.user else _decoded(current.user)
-    system = None if current.system == old.system else _decoded(current.system)
+    user = None if old and current.user == old.user else _decoded(current.user)
+    system = None if old and current.system == old.system else _decoded(current.system)
     return Exchanged(Response(answers, trials, user, system), current)
 
 
