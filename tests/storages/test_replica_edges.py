@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,9 @@ from ahpo.engine.drive import drive
 from ahpo.history.facts import ParamSet, StudyUserAttrSet, TrialFinished, UserAttrSet
 from ahpo.states import StudyDirection, TrialState
 from ahpo.storages import JournalFileBackend, JournalStorage, RDBStorage
-from ahpo.storages.exchange import Seen
+from ahpo.storages.exchange import Seen, StorageUnavailable
+from ahpo.storages.patience import Patience
+from ahpo.storages.pending import Pending
 from ahpo.storages.replicated import ReplicatedStorage
 from ahpo.storages.sql import exchange
 from ahpo.storages.sql.at_once import _is_welcome
@@ -48,6 +52,48 @@ def test_ctrl_c_as_the_storages_are_woken_does_not_stall_them(
     with pytest.raises(KeyboardInterrupt):
         drive(store.refresh())
     assert asyncio.run(asyncio.wait_for(_started(store), 10.0)) == 0
+    drive(storage.aclose())
+
+
+def _hanging(server: ToyServer) -> tuple[ReplicatedStorage, threading.Event, threading.Event]:
+    """Return a storage that is not there for its next exchange until the second event is set."""
+    hangs, comes_back = threading.Event(), threading.Event()
+
+    async def sleep(seconds: float) -> None:
+        hangs.set()
+        await asyncio.to_thread(comes_back.wait, 10.0)
+
+    storage = ReplicatedStorage(server.backend, patience=Patience(10.0, 0.1, 0.1, sleep))
+    return storage, hangs, comes_back
+
+
+@pytest.mark.parametrize("n_times", [1, 2])
+def test_ctrl_c_while_the_storage_hangs(n_times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One waits until it is known what has become of the trial; two do not."""
+    server = ToyServer()
+    storage, hangs, comes_back = _hanging(server)
+    store = drive(storage.create_study("study", [MINIMIZE]))
+    server.fail_before = [StorageUnavailable("down")]
+    block, left = Pending.block, [None] * n_times
+
+    def interrupted(self: Pending[Any], timeout: float = -1) -> bool:
+        if left:
+            assert hangs.wait(10.0)
+            left.pop()
+            if not left and n_times == 1:
+                comes_back.set()
+            raise KeyboardInterrupt
+        return block(self, timeout)
+
+    monkeypatch.setattr(Pending, "block", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        drive(store.start(NOW))
+    assert comes_back.is_set() is (n_times == 1)
+    comes_back.set()
+    if n_times == 1:
+        record = store.history.record(0)
+        assert record.state is TrialState.FAIL
+        assert record.system_attrs == {"fail_reason": "cancelled"}
     drive(storage.aclose())
 
 
@@ -207,3 +253,24 @@ def test_a_statement_at_once_writes_no_parameter_of_another_kind(known: Any) -> 
     else:
         with pytest.raises(ValueError, match="'x'"):
             checked.check("x", FLOAT)
+
+
+def test_threads_may_fork_at_once() -> None:
+    storage = ReplicatedStorage(ToyServer().backend)
+    stores = [drive(storage.create_study(f"study{n}", [MINIMIZE])) for n in range(4)]
+
+    def fork() -> None:
+        for _ in range(40):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+
+    threads = [threading.Thread(target=fork, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30.0)
+    assert not any(thread.is_alive() for thread in threads)
+    assert [store.lock.locked() for store in stores] == [False] * 4  # type: ignore[attr-defined]
+    drive(storage.aclose())

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.history.facts import (
+    FAIL_REASON,
     Fact,
     ParamSet,
     StudySystemAttrSet,
@@ -236,9 +237,28 @@ class ReplicaStore(StudyStore):
             return await pending
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException as error:
             if not pending.done and not self._take_back(item) and what is not None:
                 await pending.outlast()
+            if isinstance(what, Start) and not isinstance(error, asyncio.CancelledError):
+                await self._give_up(pending)
+            raise
+
+    async def _give_up(self, started: Pending[int]) -> None:
+        """Fail a trial that was started when an interruption kept its number from arriving."""
+        try:
+            number = started.result() if started.done else None
+        except Exception:
+            number = None
+        if number is None:
+            return  # it was not started
+        try:
+            self.record(SystemAttrSet(number, FAIL_REASON, "cancelled"))
+            await self.finish(TrialFinished(number, TrialState.FAIL, None, self.storage.now()))
+        except Exception:  # the interruption is what is raised
+            self.abandon(number)
+        except BaseException:
+            self.abandon(number)
             raise
 
     def _wake(self, item: _Item) -> None:

@@ -13,7 +13,7 @@ from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link, Request, Response, Write
 from ahpo.storages.sql import studies
 from ahpo.storages.sql.dialect import Dialect
-from ahpo.storages.sql.exchange import Attrs, StudyRow, exchange, writes_anything
+from ahpo.storages.sql.exchange import UNKNOWN, Attrs, StudyRow, exchange, writes_anything
 from ahpo.storages.sql.statements import Plan
 
 __all__ = ("SQLBackend", "SQLLink")
@@ -99,7 +99,7 @@ class SQLLink(Link):
         )
         # The response is certain to arrive: no await comes after this.
         # What was refused is in the store all the same, until it reads them all again.
-        self._attrs = None if on_study_refused(request, done.response) else done.attrs or attrs
+        self._attrs = UNKNOWN if on_study_refused(request, done.response) else done.attrs or attrs
         return done.response
 
     def kept(self, at: int | None) -> int | None:

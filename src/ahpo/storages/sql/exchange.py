@@ -32,6 +32,7 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 __all__ = (
     "FINAL",
     "NEWS",
+    "UNKNOWN",
     "Attrs",
     "Exchanged",
     "StudyRow",
@@ -78,6 +79,10 @@ class Attrs(NamedTuple):
 
     user: dict[str, str]
     system: dict[str, str]
+
+
+# What is no JSON is never read: so these are always to be replaced by those that are.
+UNKNOWN = Attrs({"": ""}, {"": ""})
 
 
 class Exchanged(NamedTuple):
@@ -392,8 +397,9 @@ def response_of(
     """Return the response: of the attributes what has changed, if they were read."""
     if current is None:
         return Exchanged(Response(answers, trials), None)
-    user = None if old and current.user == old.user else _decoded(current.user)
-    system = None if old and current.system == old.system else _decoded(current.system)
+    old = old or Attrs({}, {})
+    user = None if current.user == old.user else _decoded(current.user)
+    system = None if current.system == old.system else _decoded(current.system)
     return Exchanged(Response(answers, trials, user, system), current)
 
 
