@@ -16,9 +16,16 @@ import aiosqlite
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
-from ahpo.storages.sql.base import SQLBackend
+from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
-from ahpo.storages.sql.exchange import Attrs, Exchanged, StudyRow, exchange, writes_anything
+from ahpo.storages.sql.exchange import (
+    UNKNOWN,
+    Attrs,
+    Exchanged,
+    StudyRow,
+    exchange,
+    writes_anything,
+)
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.statements import Plan, Statement
 from ahpo.storages.sql.versions import check_version, stamp_version
@@ -288,6 +295,8 @@ class _SQLiteLink(Link):
         # The response is certain to arrive: no await comes after this.
         response = done.response
         self._known, self._attrs = version, done.attrs or attrs
+        if on_study_refused(request, response):  # the store has it: all is to be read again
+            self._known, self._attrs = None, UNKNOWN
         self._last_id = max(
             request.seen.last_id, *(trial.trial_id for trial in response.trials[-1:]), -1
         )
