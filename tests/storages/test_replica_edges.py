@@ -39,7 +39,8 @@ def test_ctrl_c_as_the_storages_are_woken_does_not_stall_them(
 ) -> None:
     storage = ReplicatedStorage(ToyServer().backend)
     store = drive(storage.create_study("study", [MINIMIZE]))
-    soon, interrupted = StorageThread.soon, []
+    soon = StorageThread.soon
+    interrupted: list[bool] = []
 
     def interrupted_soon(self: StorageThread, *args: Any) -> None:
         if when == "after" or interrupted:
@@ -224,7 +225,7 @@ class TestRefusals:
 async def test_an_attribute_of_the_study_that_was_refused_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells_of_fact = exchange.cells_of_fact
+    cells_of_fact: Any = vars(exchange)["cells_of_fact"]
 
     def refusing(dialect: Any, fact: Any) -> Any:
         if getattr(fact, "key", "") == "refused":
