@@ -21,8 +21,7 @@ from ahpo.history.facts import (
     ValueReported,
 )
 from ahpo.states import TrialState
-from ahpo.storages.exchange import Backend, Create, Op, Request, Start, Write
-from ahpo.storages.sql.mysql import MySQLBackend
+from ahpo.storages.exchange import Backend, Create, Request, Start, Write
 from ahpo.testing.storage_handles import complete, waiting
 from tests.storages.sql.conftest import Another
 from tests.storages.sql.peer import (
@@ -100,32 +99,6 @@ async def test_link_to_a_study_that_was_made_again_just_alike_by_another_raises(
         with pytest.raises(KeyError):
             await peer.ask(*ops)
     assert await observed(another()) == list(alike.trials.values())
-
-
-@pytest.mark.parametrize("lease", [False, True])
-async def test_repeated_request_adds_and_starts_nothing_that_it_has_added_and_started_before(
-    backend: Backend, another: Another, lease: bool
-) -> None:
-    if isinstance(backend, MySQLBackend):  # which keeps no fractions of a second
-        starts: tuple[Start, ...] = ()
-    else:
-        starts = (Start(NOW + 1, lease), Start(NOW + 2, lease), Start(NOW + 3, lease))
-    peer = await created(backend)
-    await peer.create(waiting())
-    enqueued = waiting(system_attrs={"fixed_params": {"x": (1, 2.5), "y": None}})
-    added = complete(params={"x": 0.5}, distributions={"x": UNIT}, user_attrs={"b": 1, "a": {}})
-    ops: tuple[Op, ...]
-    ops = (Create((enqueued, enqueued)), *starts[:2], Create((enqueued, added)), *starts[2:])
-    response = await peer.link.exchange(Request(ops, peer.seen))  # and is lost
-    other = await opened(another())
-    await other.start()
-    await other.create(waiting())
-    before = await observed(another())
-    assert await peer.ask(*ops, repeated=True) == response.answers
-    assert await observed(another()) == before == list(peer.trials.values())
-    # What had not been done before, is done.
-    (number,) = await peer.ask(Start(NOW + 9 * 10**6, lease), repeated=True)
-    assert (await observed(another()))[number].started == NOW + 9 * 10**6
 
 
 async def test_study_attributes_come_when_they_have_changed(
