@@ -16,7 +16,7 @@ from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.exchange import UNKNOWN, Attrs, StudyRow, exchange, writes_anything
 from ahpo.storages.sql.statements import Plan
 
-__all__ = ("SQLBackend", "SQLLink")
+__all__ = ("SQLBackend", "SQLLink", "on_study_refused")
 
 T = TypeVar("T")
 
