@@ -54,7 +54,7 @@ async def ask(
     trial = face(session, number, view)
     if session.store.waits:
         # No run of ours ends it, and no objective: so it is told by an error as any other.
-        trial.interruption = UpdateFinishedTrialError
+        trial._interruption = UpdateFinishedTrialError
         session.begin(trial)
     try:
         for name, distribution in spaces.items():
