@@ -34,6 +34,7 @@ check:
 benchmark:
 	@$(INSTALLED) $(VENV)/.installed-benchmark
 	$(RUN) -m benchmarks.speed $(ARGS)
+	$(RUN) -m benchmarks.storages $(ARGS)
 	$(RUN) -m benchmarks.quality $(ARGS)
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +27,7 @@ settings.load_profile(
 # that asyncio and anyio keep for reuse.
 _KEPT = ("ahpo-storages", "asyncio_", "AnyIO worker thread", "pytest_timeout", "tqdm")
 _JOIN_SECONDS = 5.0
+_MOMENT = 0.1
 
 
 def _strays(before: set[threading.Thread]) -> list[threading.Thread]:
@@ -51,6 +53,10 @@ def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("no_task_left")
     before = set(threading.enumerate())
     yield
+    for thread in _strays(before):
+        thread.join(_MOMENT)
+    if _strays(before):
+        gc.collect()  # what closes with the last who had it may be in a cycle
     for thread in _strays(before):
         thread.join(_JOIN_SECONDS)  # one that is just ending is no leak
     left = _strays(before)

@@ -76,7 +76,17 @@ class Counter:
 
         async def logged(*args: Any, **options: Any) -> Any:
             connection = await connect(*args, **options)
-            connection.add_query_logger(lambda record: self._seen(record.query))
+            begun = False
+
+            def seen(record: Any) -> None:
+                nonlocal begun
+                self._seen(record.query)
+                if record.query.startswith(_BOUNDS):
+                    begun = record.query.startswith("BEGIN")
+                elif not begun:  # a statement by itself is a transaction
+                    self._seen("COMMIT")
+
+            connection.add_query_logger(seen)
             return connection
 
         asyncpg.connect = logged

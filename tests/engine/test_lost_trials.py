@@ -174,6 +174,39 @@ async def test_a_block_is_cancelled_and_says_why(elsewhere: Elsewhere) -> None:
     assert _states(study) == [FAIL, COMPLETE]
 
 
+def test_trial_of_a_loop_that_was_closed_is_lost_and_keeps_nobody_waiting(
+    elsewhere: Elsewhere,
+) -> None:
+    study = ahpo.create_study(storage=elsewhere.here, study_name="study")
+    blocks: list[Any] = []
+
+    async def begin() -> None:
+        loaded = await aio.load_study(study_name="study", storage=elsewhere.here)
+        blocks.append(block := loaded.trial())
+        await block.__aenter__()
+
+    def on_a_loop() -> None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(begin())
+        loop.close()
+
+    thread = threading.Thread(target=on_a_loop)
+    thread.start()
+    thread.join()
+    elsewhere.fail(0)
+    assert _states(study) == [FAIL]
+    assert study.ask().number == 1
+
+
+@pytest.mark.asyncio
+async def test_who_asks_and_checks_learns_of_it(elsewhere: Elsewhere) -> None:
+    study = await aio.create_study(storage=elsewhere.here, study_name="study")
+    trial = await study.ask()
+    await asyncio.to_thread(elsewhere.fail, 0)
+    with pytest.raises(UpdateFinishedTrialError, match="finished from elsewhere"):
+        await trial.should_prune()
+
+
 def test_who_asks_and_tells_learns_of_it_at_the_next_call(elsewhere: Elsewhere) -> None:
     study = ahpo.create_study(storage=elsewhere.here, study_name="study")
     trial = study.ask()

@@ -58,7 +58,7 @@ def address_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
 DATABASES = ("sqlite", "postgresql", "mysql")
 
 
-@pytest.fixture(params=[*DATABASES, "journal"])
+@pytest.fixture(params=[*DATABASES, "journal", "redis"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place of any kind."""
     place = Place(request.param, address_of(request.param, request, tmp_path))
@@ -70,6 +70,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty database of any kind."""
     place = Place(request.param, address_of(request.param, request, tmp_path))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Place]:
+    """An empty database of SQLite."""
+    place = Place("sqlite", f"sqlite:///{tmp_path}/study.db")
     yield place
     place.close()
 

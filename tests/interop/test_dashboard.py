@@ -116,10 +116,10 @@ COMPLETE, RUNNING = "Complete", "Running"
 
 
 @pytest.mark.asyncio
-async def test_dashboard_shows_a_study_while_it_runs(tmp_path: Path, page: Page) -> None:
-    place, gate = Place("sqlite", f"sqlite:///{tmp_path}/study.db"), Gate()
-    async with running_study(place, gate) as study:
-        with demanded(), dashboard_of(place) as dashboard:
+async def test_dashboard_shows_a_study_while_it_runs(sqlite: Place, page: Page) -> None:
+    gate = Gate()
+    async with running_study(sqlite, gate) as study:
+        with demanded(), dashboard_of(sqlite) as dashboard:
             gate.open(2)
             await wait_for_states(dashboard, *[COMPLETE] * 2, *[RUNNING] * 3)
             await asyncio.to_thread(page.open, f"{dashboard.url}/dashboard/studies/1/trials")

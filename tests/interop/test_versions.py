@@ -83,27 +83,23 @@ def test_refused_database_is_left_as_it_is(database: Place, theirs: Any) -> None
     assert "trial_heartbeats" not in inspect(theirs.engine).get_table_names()
 
 
-def test_command_that_the_error_says_upgrades(tmp_path: Any) -> None:
-    place = Place("sqlite", f"sqlite:///{tmp_path}/study.db")
-    try:
-        storage = place.theirs()
-        optuna.create_study(study_name="study", storage=storage)
-        with storage.engine.begin() as connection:
-            connection.execute(text("DROP INDEX ix_trials_study_id"))
-        stamp(storage, "v3.0.0.d")
-        with pytest.raises(RuntimeError) as refused:
-            ahpo.get_all_study_names(place.ours())
-        found = re.search("`optuna (.*)`", str(refused.value))
-        assert found is not None
-        command = "import sys; from optuna.cli import main; sys.exit(main())"
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", command, *shlex.split(found[1])],
-            check=True,
-            capture_output=True,
-        )
-        assert ahpo.get_all_study_names(place.ours()) == ["study"]
-    finally:
-        place.close()
+def test_command_that_the_error_says_upgrades(sqlite: Place) -> None:
+    storage = sqlite.theirs()
+    optuna.create_study(study_name="study", storage=storage)
+    with storage.engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_trials_study_id"))
+    stamp(storage, "v3.0.0.d")
+    with pytest.raises(RuntimeError) as refused:
+        ahpo.get_all_study_names(sqlite.ours())
+    found = re.search("`optuna (.*)`", str(refused.value))
+    assert found is not None
+    command = "import sys; from optuna.cli import main; sys.exit(main())"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", command, *shlex.split(found[1])],
+        check=True,
+        capture_output=True,
+    )
+    assert ahpo.get_all_study_names(sqlite.ours()) == ["study"]
 
 
 @pytest.mark.parametrize("skip", [False, True])

@@ -98,13 +98,6 @@ def before_update(storage: Any, interfere: Callable[[], object]) -> None:
     event.listen(storage.engine, "before_cursor_execute", hook)
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Place]:
-    place = Place("sqlite", f"sqlite:///{tmp_path}/study.db")
-    yield place
-    place.close()
-
-
 @pytest.mark.parametrize("made_by", ["ahpo", "optuna"])
 def test_trial_that_we_start_while_optuna_looks_is_ours(sqlite: Place, made_by: str) -> None:
     if made_by == "optuna":

@@ -22,11 +22,16 @@ class MariaDB(Server):
     def admin_url(self) -> str:
         return f"mysql://root@127.0.0.1:{self.port}/mysql"
 
+    @property
+    def _tmpdir(self) -> str:
+        # One that starts takes the temporary tables in it for leftovers, and deletes them.
+        return f"--tmpdir={self.home}"
+
     def prepare(self) -> None:
         program = str(self.programs["mariadb-install-db"])
         options = "--skip-test-db --auth-root-authentication-method=normal"
         folder = f"--datadir={self.home / 'data'}"
-        self.run([program, "--no-defaults", folder, *options.split(), *_BOTH])
+        self.run([program, "--no-defaults", folder, self._tmpdir, *options.split(), *_BOTH])
 
     def command(self) -> list[str]:
         # 2: a commit is handed to the kernel, so that a killed server loses nothing.
@@ -39,6 +44,7 @@ class MariaDB(Server):
             f"--tmpdir={self.home}",
             f"--port={self.port}",
             f"--socket={self.home / 'socket'}",
+            self._tmpdir,
             f"--innodb-flush-log-at-trx-commit={flush}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",

@@ -106,3 +106,13 @@ def test_a_server_ends_when_its_owner_is_killed(number: signal.Signals) -> None:
         owner.send_signal(number)
     until(lambda: not exists(int(pid)), "the end of the server")
     until(lambda: not Path(home).exists(), "the removal of its folder")
+
+
+@pytest.mark.asyncio
+async def test_temporary_tables_of_a_mariadb_are_out_of_reach_of_others(own_mysql: Server) -> None:
+    connection = await CONNECT["mysql"](own_mysql.url)
+    async with connection.cursor() as cursor:
+        await cursor.execute("select @@tmpdir")
+        (folder,) = await cursor.fetchone()
+    await connection.ensure_closed()
+    assert Path(folder) == own_mysql.home

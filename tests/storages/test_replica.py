@@ -61,14 +61,14 @@ class Turns:
     """Be a sleep that ends when the test says so."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop
-        self._turns = asyncio.Semaphore(0)
+        self._end: Callable[[], object] = lambda: None
         self.waiting = threading.Semaphore(0)
 
     async def __call__(self, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._end = lambda: loop.call_soon_threadsafe(ended.set)
         self.waiting.release()
-        await self._turns.acquire()
+        await ended.wait()
 
     def next(self) -> None:
         """End one sleep, and return when the next one has begun."""
@@ -76,7 +76,7 @@ class Turns:
         assert self.waiting.acquire(timeout=10.0)
 
     def last(self) -> None:
-        self._loop.call_soon_threadsafe(self._turns.release)
+        self._end()
 
 
 def _ops(server: ToyServer, kind: type) -> list[int]:
@@ -425,3 +425,26 @@ def test_a_result_reaches_a_thread_that_comes_before_or_after_it(when: str) -> N
         thread.start()
         assert pending.result() == 7
         thread.join()
+
+
+@pytest.mark.asyncio
+async def test_leases_of_a_deleted_study_are_no_longer_renewed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server, turns = ToyServer(), Turns()
+    storage = ReplicatedStorage(server.backend, Leases(10.0, 25.0, turns))
+    store = await storage.create_study("study", [MINIMIZE])
+    await store.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)
+    await storage.delete_study("study")
+    n_requests = len(server.requests)
+    turns.last()
+    again = await storage.create_study("study", [MINIMIZE])
+    assert again is not store
+    await again.start(NOW)
+    assert await asyncio.to_thread(turns.waiting.acquire)  # the keeper of the new one only
+    with pytest.raises(KeyError, match="has been deleted"):
+        await store.refresh()
+    await storage.aclose()
+    assert not any(request.beat for request in server.requests[n_requests:])
+    assert not caplog.records

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ahpo.engine.async_trial import AsyncTrial
-from ahpo.engine.ended_elsewhere import LOST, is_lost
+from ahpo.engine.ended_elsewhere import LOST, call_if_open, is_lost
 from ahpo.engine.lines import say_finished
 from ahpo.engine.loop_place import place_of, settle
 from ahpo.engine.outcome import Outcome, judge_tell
@@ -86,8 +87,8 @@ class TrialBlock:
             self._trial = BlockTrial(session, *await session.ask(place_of(session)))
             self._guard = guard.pop_all()
         if session.store.waits:
-            loop = asyncio.get_running_loop()
-            self._trial.on_interrupt = lambda: loop.call_soon_threadsafe(self.end, LOST)
+            loop, end = asyncio.get_running_loop(), partial(self.end, LOST)
+            self._trial.on_interrupt = lambda: call_if_open(loop, end)
             session.begin(self._trial)
         return self._trial
 
@@ -134,7 +135,7 @@ class TrialBlock:
             # Nobody else will end it; but what was wrong at first is what counts.
             with contextlib.suppress(Exception):
                 failed = Outcome(TrialState.FAIL, None, safe_repr(error))
-                await place.final(session.end(number, failed))
+                await place.final(session.end_for_good(number, failed))
             raise
 
     def _outcome(self, trial: BlockTrial, error: BaseException | None) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ahpo.engine.ended_elsewhere import TrialLost, is_lost
+from ahpo.engine.ended_elsewhere import TrialLost, call_if_open, is_lost
 
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
@@ -26,7 +26,7 @@ class CancelsWhenLost:
         self._cancelled = False
 
     def _tell(self) -> None:  # in any thread
-        self._loop.call_soon_threadsafe(self._cancel)
+        call_if_open(self._loop, self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._cancelled:

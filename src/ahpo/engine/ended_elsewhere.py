@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ("LOST", "Interruptible", "TrialLost", "is_lost")
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ("LOST", "Interruptible", "TrialLost", "call_if_open", "is_lost")
 
 # Why such a trial is interrupted.
 LOST = "finished from elsewhere"
@@ -35,3 +40,9 @@ class TrialLost(Exception):
 def is_lost(trial: Interruptible) -> bool:
     """Tell whether somebody else has finished the trial."""
     return trial.interrupted_by == LOST
+
+
+def call_if_open(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call a function on an event loop soon, from any thread, unless the loop has been closed."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function)

@@ -21,6 +21,7 @@ from ahpo.engine.telling import (
     number_of,
     tell_outcome,
 )
+from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.base_study import METRIC_NAMES
 from ahpo.history.facts import StudySystemAttrSet
 from ahpo.history.view import View
@@ -50,12 +51,16 @@ async def ask(
         await finish_lost(session, place)
     number, view = await session.ask(place)
     trial = face(session, number, view)
+    if session.store.waits:
+        # No run of ours ends it, and no objective: so it is told by an error as any other.
+        trial.interruption = UpdateFinishedTrialError
+        session.begin(trial)
     try:
         for name, distribution in spaces.items():
             trial.suggest(name, distribution)
     except BaseException as error:  # nobody has the trial, so nobody could tell its end
         failed = Outcome(TrialState.FAIL, None, safe_repr(error))
-        await place.final(session.end(number, failed))
+        await place.final(session.end_for_good(number, failed))
         raise
     return trial
 

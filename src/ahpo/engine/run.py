@@ -11,6 +11,7 @@ from ahpo.engine.carried import uncarried
 from ahpo.engine.gate import Gate
 from ahpo.engine.lines import say_dropped
 from ahpo.engine.places import Place
+from ahpo.exceptions import StorageInternalError
 
 if TYPE_CHECKING:
     from ahpo.engine.host import Host
@@ -114,8 +115,8 @@ class Run:
         error = uncarried(error)
         if self.error is None:
             self.error = error
-        else:
-            say_dropped(error)
+        elif not (isinstance(error, StorageInternalError) and type(self.error) is type(error)):
+            say_dropped(error)  # but for a storage that fails all trials of the run alike
         self._end()
 
     def end(self, by: str) -> None:

@@ -15,7 +15,7 @@ from ahpo.engine.own_context import in_own_context
 from ahpo.engine.pruned import is_pruned, pruned_outcome
 from ahpo.engine.run import Owed, Run
 from ahpo.engine.safe_repr import safe_repr
-from ahpo.exceptions import TrialInterrupted, UpdateFinishedTrialError
+from ahpo.exceptions import StorageInternalError, TrialInterrupted, UpdateFinishedTrialError
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
@@ -73,10 +73,15 @@ async def finish_rest(run: Run) -> None:
     reason = run.ended_by if run.error is None else safe_repr(run.error)
     for number in tuple(run.unfinished):
         try:
-            ended = run.session.end(number, Outcome(TrialState.FAIL, None, reason))
+            ended = run.session.end_for_good(number, Outcome(TrialState.FAIL, None, reason))
             await run.place.final(ended)
         except UpdateFinishedTrialError:
             pass  # the answer to its last write was lost, but not the write
+        except StorageInternalError as error:
+            run.fail(error)
+            for left in run.unfinished:  # what can not be written takes long to find out
+                run.session.store.abandon(left)
+            return
         except Exception as error:
             run.fail(error)
             continue

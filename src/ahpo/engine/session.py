@@ -15,6 +15,7 @@ from ahpo.engine.outcome import Outcome
 from ahpo.engine.places import Place
 from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.spaces import AskedSpaces
+from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.facts import FAIL_REASON, SystemAttrSet, TrialFinished
 from ahpo.history.records import Relative
 from ahpo.history.view import View
@@ -233,12 +234,12 @@ class Session:
                 view = self._prepare(number)
         except BaseException as error:
             reason = "cancelled" if is_cancelled(error) else safe_repr(error)
-            await place.final(self.end(number, Outcome(TrialState.FAIL, None, reason)))
+            await place.final(self.end_for_good(number, Outcome(TrialState.FAIL, None, reason)))
             raise
         return number, view
 
     async def _give_up(self, number: int) -> None:
-        await self.end(number, Outcome(TrialState.FAIL, None, "cancelled"))
+        await self.end_for_good(number, Outcome(TrialState.FAIL, None, "cancelled"))
 
     def _prepare(self, number: int) -> View:
         history = self.store.history
@@ -343,6 +344,19 @@ class Session:
         if exhausted is not None and exhausted(View(self.store.history)):
             for run in tuple(self.runs):
                 run.budget.stop()
+
+    async def end_for_good(self, number: int, outcome: Outcome) -> None:
+        """Record the end of a trial that nobody would end later, or leave it to its lease.
+
+        :raises UpdateFinishedTrialError: if it has finished already
+        """
+        try:
+            await self.end(number, outcome)
+        except UpdateFinishedTrialError:
+            raise
+        except BaseException:
+            self.store.abandon(number)
+            raise
 
     def stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
         """Stop the study if a sampler says, when a trial has ended, that nothing is left to try.

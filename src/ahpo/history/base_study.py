@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
-from ahpo.history.frozen import copied, detached
+from ahpo.history.frozen import copied
 from ahpo.history.history import History
+from ahpo.history.listing import frozen_trials
 from ahpo.history.view import View
 from ahpo.states import StudyDirection, TrialState
 from ahpo.trials.frozen import FrozenTrial
@@ -94,8 +95,7 @@ class BaseStudy:
         if states is not None and not isinstance(states, Container):
             raise TypeError(f"`states` must be several TrialStates or None, but it is {states!r}.")
         history = self._read()
-        trials = [history.shared_frozen(number) for number in history.numbers(states)]
-        return [detached(trial) for trial in trials] if deepcopy else trials
+        return frozen_trials(history, history.numbers(states), shared=not deepcopy)
 
     def count_trials(self, states: Container[TrialState] | None = None) -> int:
         """Return how many trials are in these states (None: in any)."""

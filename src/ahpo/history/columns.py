@@ -7,11 +7,14 @@ that knows how many rows it may look at needs no lock.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, groupby, repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ahpo.distributions import BaseDistribution
 from ahpo.history.growing import Growing
 from ahpo.history.param_column import ParamColumn
 from ahpo.history.records import FinishedTrial, OpenTrial
@@ -20,6 +23,7 @@ from ahpo.states import TrialState
 __all__ = ("FinishedTable",)
 
 NOTHING = -1  # in integer columns: no time, no step
+_STATES = {int(state): state for state in TrialState}
 
 
 class FinishedTable:
@@ -116,6 +120,36 @@ class FinishedTable:
         self._torn = False
         return row
 
+    def extend(
+        self,
+        trials: Sequence[FinishedTrial],
+        values: Sequence[Sequence[float]],
+        violations: Sequence[float],
+    ) -> None:
+        """Append trials, which keep their order, with the same guarantee as `append`.
+
+        :param values: the objective values of each, NaN where absent
+        """
+        row = self.n
+        if self._torn:
+            self._cut(row)
+        self._torn = True
+        self.numbers.extend(row, [trial.number for trial in trials])
+        self.trial_ids.extend(row, [trial.trial_id for trial in trials])
+        self.states.extend(row, [trial.state for trial in trials])
+        self.values.extend(row, values)
+        self.violation.extend(row, violations)
+        if any(violation == violation for violation in violations):
+            self.has_constraints = True
+        self.started.extend(row, [_time(trial.started) for trial in trials])
+        self.completed.extend(row, [_time(trial.completed) for trial in trials])
+        self._extend_params(row, trials)
+        self._extend_reports(row, [trial.intermediate_values for trial in trials])
+        self.user_attrs += [trial.user_attrs or None for trial in trials]
+        self.system_attrs += [trial.system_attrs or None for trial in trials]
+        self.n = row + len(trials)
+        self._torn = False
+
     def _cut(self, n: int) -> None:
         """Take away what an interrupted `append` has left beyond the first ``n`` rows."""
         for name in self.__slots__:
@@ -129,20 +163,49 @@ class FinishedTable:
         violation = self.violation.rows(n)
         self.has_constraints = bool((violation == violation).any())
 
-    def _append_params(self, row: int, trial: OpenTrial) -> None:
-        names = tuple(trial.params)
+    def _layout_of(self, names: tuple[str, ...]) -> int:
         layout = self._layout_ids.get(names)
         if layout is None:
             layout = len(self.layouts)
             self.layouts.append(names)
             self._layout_ids[names] = layout  # last, since an interruption may come between
-        self.layout.set(row, layout)
+        return layout
+
+    def _append_params(self, row: int, trial: OpenTrial) -> None:
+        self.layout.set(row, self._layout_of(tuple(trial.params)))
         columns, distributions = self.columns, trial.distributions
         for name, value in trial.params.items():
             column = columns.get(name)
             if column is None:
                 column = columns[name] = ParamColumn(row)
             column.set(row, value, distributions[name])
+
+    def _extend_params(self, row: int, trials: Sequence[FinishedTrial]) -> None:
+        columns = self.columns
+        for names, run in groupby(trials, lambda trial: tuple(trial.params)):
+            alike = list(run)
+            self.layout.extend(row, [self._layout_of(names)] * len(alike))
+            for name in names:
+                column = columns.get(name)
+                if column is None:
+                    column = columns[name] = ParamColumn(row)
+                values = [trial.params[name] for trial in alike]
+                column.extend(row, values, [trial.distributions[name] for trial in alike])
+            row += len(alike)
+
+    def _extend_reports(self, row: int, reports: list[dict[int, float]]) -> None:
+        if any(reports):
+            last = [max(steps, default=NOTHING) for steps in reports]
+            told = [steps.get(step, math.nan) for steps, step in zip(reports, last, strict=True)]
+            self.last_step.extend(row, last)
+            self.last_value.extend(row, told)
+            start = max(self._report_steps.size, self._report_values.size)
+            self._report_steps.extend(start, [step for steps in reports for step in steps])
+            flat = [value for steps in reports for value in steps.values()]
+            self._report_values.extend(start, flat)
+            counts = list(map(len, reports))
+            self._report_starts.extend(row, list(accumulate(counts, initial=start))[:-1])
+            self._report_counts.extend(row, counts)
 
     def _append_reports(self, row: int, reports: dict[int, float]) -> None:
         if reports:
@@ -204,6 +267,59 @@ class FinishedTable:
             completed=None if completed == NOTHING else int(completed),
         )
 
+    def trials(self, rows: NDArray[np.int64]) -> list[FinishedTrial]:
+        """Return all of several rows, in their order."""
+        layouts = self.layout.data[rows]
+        trials: list[Any] = [None] * len(rows)
+        for layout in np.unique(layouts).tolist():
+            places = np.flatnonzero(layouts == layout)
+            alike = self._trials(rows[places], self.layouts[layout])
+            for place, trial in zip(places.tolist(), alike, strict=True):
+                trials[place] = trial
+        return trials
+
+    def _trials(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Iterator[FinishedTrial]:
+        """Return rows that have the same parameters."""
+        values = [
+            None if any(value != value for value in told) else tuple(told)
+            for told in self.values.take(rows).tolist()
+        ]
+        params, distributions = self._params(rows, names)
+        places = rows.tolist()
+        return map(
+            FinishedTrial,
+            self.numbers.data[rows].tolist(),
+            self.trial_ids.data[rows].tolist(),
+            map(_STATES.__getitem__, self.states.data[rows].tolist()),
+            values,
+            params,
+            distributions,
+            map(self.reports, places),
+            [self.user_attrs[row] or {} for row in places],
+            [self.system_attrs[row] or {} for row in places],
+            [None if at == NOTHING else at for at in self.started.take(rows).tolist()],
+            [None if at == NOTHING else at for at in self.completed.take(rows).tolist()],
+        )
+
+    def _params(
+        self, rows: NDArray[np.int64], names: tuple[str, ...]
+    ) -> tuple[list[dict[str, float]], list[dict[str, BaseDistribution]]]:
+        if not names:
+            return [{} for _ in rows], [{} for _ in rows]
+        taken = [self.columns[name].take(rows) for name in names]
+        params = [
+            dict(zip(names, point, strict=True))
+            for point in zip(*(values for values, _ in taken), strict=True)
+        ]
+        kinds = [
+            repeat(kind, len(rows)) if isinstance(kind, BaseDistribution) else kind
+            for _, kind in taken
+        ]
+        distributions = [
+            dict(zip(names, kinds_of_row, strict=True)) for kinds_of_row in zip(*kinds, strict=True)
+        ]
+        return params, distributions
+
     def snapshot(self) -> FinishedTable:
         """Return the table as it is now; what never changes is shared."""
         twin = FinishedTable.__new__(FinishedTable)
@@ -216,3 +332,7 @@ class FinishedTable:
             setattr(twin, name, value)
         twin.columns = {name: column.snapshot() for name, column in self.columns.items()}
         return twin
+
+
+def _time(at: int | None) -> int:
+    return NOTHING if at is None else at

@@ -66,6 +66,16 @@ class Growing(Generic[T]):
         """Return one row, ``fill`` if it is unset."""
         return self.data[row] if row < self.size else self.fill
 
+    def take(self, rows: NDArray[np.int64]) -> NDArray[T]:
+        """Return some rows, unset ones as ``fill``."""
+        data, size = self.data, self.size
+        if not len(rows) or rows.max() < size:
+            return data[rows]
+        taken = np.full((len(rows), *data.shape[1:]), self.fill, data.dtype)
+        known = rows < size
+        taken[known] = data[rows[known]]
+        return taken
+
     def rows(self, n: int) -> NDArray[T]:
         """Return the first ``n`` rows, unset ones as ``fill``; writing to them is an error."""
         rows = self.data[:n]

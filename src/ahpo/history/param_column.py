@@ -7,7 +7,7 @@ the parameters of a branch that is rarely taken, keeps its rows beside its value
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,27 @@ __all__ = ("ParamColumn",)
 _FEW = 16  # rows without a value, which are always worth an array by row
 
 
-class _Cells(NamedTuple):
+class _Cells:
     """Hold the values of a column; which row each is of, if not one after the other.
 
     Without ``rows``, place ``i`` is of row ``first + i`` and NaN if that has no value. ``ids`` are
-    indices to the distributions of the column, None as long as there is just one.
+    indices to the distributions of the column, None as long as there is just one. None of the four
+    is ever replaced: a named tuple would say so, and its fields are read three times as slowly.
     """
 
-    first: int
-    rows: Growing[np.int64] | None
-    values: Growing[np.float64]
-    ids: Growing[np.int32] | None
+    __slots__ = ("first", "ids", "rows", "values")
+
+    def __init__(
+        self,
+        first: int,
+        rows: Growing[np.int64] | None,
+        values: Growing[np.float64],
+        ids: Growing[np.int32] | None,
+    ) -> None:
+        self.first = first
+        self.rows = rows
+        self.values = values
+        self.ids = ids
 
     def place(self, row: int) -> int:
         """Return the place of a row, -1 if it is not there."""
@@ -61,13 +71,13 @@ class _Cells(NamedTuple):
         """Return the same cells with the row beside each value."""
         values = self.values.data[: self.values.size]
         places = np.flatnonzero(values == values)
-        cells = _Cells(0, Growing(np.int64, -1), Growing(np.float64, math.nan), None)
-        if self.ids is not None:
-            cells = cells._replace(ids=Growing(np.int32, 0))
-            cells.ids.extend(0, self.ids.rows(len(values))[places])  # type: ignore[union-attr]
-        cells.values.extend(0, values[places])
-        cells.rows.extend(0, places + self.first)  # type: ignore[union-attr]
-        return cells
+        own_rows, own_values = Growing(np.int64, -1), Growing(np.float64, math.nan)
+        own_ids = None if self.ids is None else Growing(np.int32, 0)
+        if self.ids is not None and own_ids is not None:
+            own_ids.extend(0, self.ids.rows(len(values))[places])
+        own_values.extend(0, values[places])
+        own_rows.extend(0, places + self.first)
+        return _Cells(0, own_rows, own_values, own_ids)
 
 
 class ParamColumn:
@@ -102,6 +112,16 @@ class ParamColumn:
         if cells.rows is not None:
             cells.rows.set(place, row)  # last: who looks for the row finds all of it
 
+    def extend(self, row: int, values: list[float], kinds: list[BaseDistribution]) -> None:
+        """Set the values in the rows from ``row`` on, which are past all rows set before."""
+        self.set(row, values[0], kinds[0])
+        cells, first = self._cells, self.distributions[0]
+        if cells.rows is None and cells.ids is None and all(kind is first for kind in kinds):
+            cells.values.extend(cells.values.size, values[1:])
+            return
+        for i in range(1, len(values)):
+            self.set(row + i, values[i], kinds[i])
+
     def _is_sparse(self, place: int) -> bool:
         self._n_missing += place - self._cells.values.size
         return self._n_missing > place - self._n_missing + _FEW
@@ -117,7 +137,8 @@ class ParamColumn:
             ids = Growing(np.int32, 0)
             ids.set(place, kind)
             # Not before it has room for all places that a reader may ask for.
-            self._cells = self._cells._replace(ids=ids)
+            cells = self._cells
+            self._cells = _Cells(cells.first, cells.rows, cells.values, ids)
 
     def _kind(self, distribution: BaseDistribution) -> int:
         """Return the index of a distribution, which is added if it is new."""
@@ -139,9 +160,9 @@ class ParamColumn:
 
     def cut(self, end: int) -> None:
         """Unset what is in rows from ``end`` on."""
-        first, rows, values, _ = self._cells
+        cells, rows = self._cells, self._cells.rows
         if rows is None:
-            values.cut(max(end - first, 0))
+            cells.values.cut(max(end - cells.first, 0))
         else:
             rows.cut(int(rows.data[: rows.size].searchsorted(end)))
 
@@ -169,15 +190,29 @@ class ParamColumn:
         cells = self._cells
         return self.distributions[0 if cells.ids is None else cells.ids.get(cells.place(row))]
 
+    def take(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[list[float], BaseDistribution | list[BaseDistribution]]:
+        """Return values and distributions of rows that have them; or the one that all have."""
+        cells, known = self._cells, self.distributions
+        if cells.rows is None:
+            places = rows - cells.first
+        else:
+            places = cells.rows.data[: cells.rows.size].searchsorted(rows)
+        values: list[float] = cells.values.data[places].tolist()
+        if cells.ids is None:
+            return values, known[0]
+        return values, [known[kind] for kind in cells.ids.take(places).tolist()]
+
     def snapshot(self) -> ParamColumn:
         """Return the column as it is now, in O(1) but for its distributions."""
         twin = ParamColumn.__new__(ParamColumn)
-        first, rows, values, ids = self._cells
+        cells = self._cells
         twin._cells = _Cells(
-            first,
-            None if rows is None else rows.snapshot(),
-            values.snapshot(),
-            None if ids is None else ids.snapshot(),
+            cells.first,
+            None if cells.rows is None else cells.rows.snapshot(),
+            cells.values.snapshot(),
+            None if cells.ids is None else cells.ids.snapshot(),
         )
         twin._n_missing = self._n_missing
         twin.distributions = self.distributions.copy()

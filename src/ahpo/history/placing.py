@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from ahpo.history.facts import TrialFinished
-from ahpo.history.history import History
+from ahpo.history.history import History, _violation
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import TrialState
 
-__all__ = ("place",)
+__all__ = ("place", "place_all")
 
+_MANY = 8  # columns cost more than rows for fewer
 _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
+_COMPLETE, _FAIL = TrialState.COMPLETE, TrialState.FAIL
+
+
+def place_all(history: History, records: Sequence[FinishedTrial]) -> None:
+    """Place trials, by ascending number.
+
+    :raises ValueError: if the next new trial has not the next number
+    """
+    new: list[FinishedTrial] = []
+    for record in records:
+        if record.number == history.n_trials + len(new) and record.state.is_finished():
+            new.append(record)
+        else:
+            _add(history, new)
+            new = []
+            place(history, record)
+    _add(history, new)
+
+
+def _add(history: History, records: list[FinishedTrial]) -> None:
+    """Place trials that are new, and have finished."""
+    width = len(history.directions)
+    absent = (math.nan,) * width
+    values = [absent if record.values is None else record.values for record in records]
+    # Indexes want to know of each step; and what does not fit is refused when it comes to it.
+    if len(records) < _MANY or history._indexes or any(len(told) != width for told in values):
+        for record in records:
+            place(history, record)
+        return
+    history._settle()
+    row = history.table.n
+    violations = [_violation(record.system_attrs) for record in records]
+    history.table.extend(records, values, violations)
+    known, last = history.known_distributions, None
+    for record in records:
+        state, distributions = record.state, record.distributions
+        history._row_of[record.number] = row
+        if distributions != last:
+            for name, distribution in distributions.items():
+                known.setdefault(name, distribution)
+            last = distributions
+        if state is _COMPLETE:
+            history._update_best(record.number, record.values, row)
+        if state is not _FAIL:
+            history._update_spaces(distributions, complete=state is _COMPLETE)
+        row += 1
+    times = [record.started for record in records if record.started is not None]
+    if times and (history.first_started is None or min(times) < history.first_started):
+        history.first_started = min(times)
+    history._n_settled = row
+    history.n_trials += len(records)  # last: who reads finds all that there are
 
 
 def place(history: History, record: FinishedTrial) -> None:

@@ -8,7 +8,7 @@ the next one share a commit, and numbers are known as soon as they exist.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -138,12 +138,16 @@ class Response(NamedTuple):
     new since ``seen.last_id`` (those started or created by the ops among them), all others of which
     the store may not know everything, and all whose writes were refused. ``user_attrs`` and
     ``system_attrs`` are those of the study, or None if they have not changed.
+
+    ``more`` is whether there is so much news that this is only the first of it: nothing else of the
+    request has been done, there are no answers, and it is to be sent again with what is seen now.
     """
 
     answers: Sequence[Any]
     trials: Sequence[FinishedTrial] = ()
     user_attrs: dict[str, Any] | None = None
     system_attrs: dict[str, Any] | None = None
+    more: bool = False
 
 
 class Link(ABC):
@@ -161,6 +165,16 @@ class Link(ABC):
         :raises StorageInternalError: if it can not be carried out
         :raises KeyError: if the study has been deleted
         """
+
+    def listen(self, heard: Callable[[], object] | None) -> bool:
+        """Call ``heard`` whenever others may have finished trials of `Seen.own`; None: no longer.
+
+        It begins with the next exchange, and goes on with the next one where it was interrupted;
+        that others do not always tell is why a store asks from time to time as well.
+
+        :returns: whether the link can do so at all
+        """
+        return False
 
     def kept(self, at: int | None) -> int | None:
         """Return what is left of a time when it has been written and read again."""
@@ -193,6 +207,9 @@ class Backend(ABC):
 
         :raises KeyError: if there is no study of that name
         """
+
+    async def sweep(self) -> None:  # noqa: B027  (most leave nothing)
+        """Remove what may be left of deleted studies, which nobody can see any more."""
 
     @abstractmethod
     async def study_names(self) -> list[str]:

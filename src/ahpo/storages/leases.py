@@ -34,6 +34,11 @@ LEASES = Leases()
 class Renewing(Protocol):
     """Hold leases."""
 
+    @property
+    def deleted(self) -> bool:
+        """Whether there is nothing left to hold them for."""
+        ...
+
     async def renew(self) -> None:
         """Renew them."""
         ...
@@ -44,7 +49,7 @@ async def keep(store: weakref.ref[Renewing], leases: Leases) -> None:
     while True:
         await leases.sleep(leases.interval)
         kept = store()
-        if kept is None:
+        if kept is None or kept.deleted:
             return
         try:
             await kept.renew()

@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Patience(NamedTuple):
     """How many seconds to try in all, how long to pause at first and at most, and what waits.
 
-    ``clock`` tells how long the attempts themselves take.
+    What the attempts take counts, too: those that hang do so for long. ``clock`` tells.
     """
 
     total: float = 60.0

@@ -119,6 +119,9 @@ class StudyStore(ABC):
     def watch(self, watcher: Watcher) -> None:  # noqa: B027  (there may be no others)
         """Tell a watcher what others do, for as long as it lives."""
 
+    def abandon(self, number: int) -> None:  # noqa: B027  (where there is no lease to expire)
+        """Let the lease of a trial expire whose end could not be written: so somebody fails it."""
+
     async def reap(self) -> list[int]:
         """Fail the running trials whose leases have expired, and return their numbers."""
         return []

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.exceptions import UpdateFinishedTrialError
+from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.history.facts import (
     Fact,
     ParamSet,
@@ -28,8 +28,9 @@ from ahpo.history.facts import (
     UserAttrSet,
 )
 from ahpo.history.history import History
-from ahpo.history.placing import place
+from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial, OpenTrial
+from ahpo.logging import get_logger
 from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
@@ -40,8 +41,10 @@ from ahpo.storages.exchange import (
     Response,
     Seen,
     Start,
+    StorageUnavailable,
     Write,
 )
+from ahpo.storages.forking import guard
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
 from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
@@ -49,6 +52,8 @@ from ahpo.storages.protocol import StudyStore, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
 __all__ = ("Home", "ReplicaStore")
+
+_logger = get_logger("ahpo.storages")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
@@ -77,6 +82,10 @@ class Home(Protocol):
         """Open a study, blocking this thread."""
         ...
 
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted."""
+        ...
+
 
 class _Item(NamedTuple):
     """Something to be done in an exchange, and who waits for it."""
@@ -101,13 +110,15 @@ class ReplicaStore(StudyStore):
         self.study_id = link.study_id
         self.history = History(link.study_name, link.directions)
         self.leases = leases
+        self.deleted = False
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
-        self._lock = self.history.guard = threading.Lock()
+        self.lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
         self._state = _IDLE
         self._link: Link | None = link
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
+        self._listening: Link | None = None
         self._refused: dict[int, Exception] = {}
         # By trial identifier, written by exchanges only: what `Seen` says.
         self._last_id = -1
@@ -116,7 +127,9 @@ class ReplicaStore(StudyStore):
         self._waiting: dict[int, int] = {}
         self._names: dict[str, BaseDistribution] = {}
         self._beat = self._closing = False
-        _stores.add(self)
+        self._in_vain: str | None = None  # what was said when the storage was last given up
+        self._abandoned: list[int] = []
+        guard(self)
 
     def __reduce__(self) -> Any:
         # The study stays where it is, and is opened there again.
@@ -127,7 +140,7 @@ class ReplicaStore(StudyStore):
     def record(self, fact: Fact) -> None:
         if isinstance(fact, _ATTRIBUTES):
             _check_json(fact.key, fact.value)
-        with self._lock:
+        with self.lock:
             self.history.apply(fact)
             idle = self._queue(_Item(fact))
         if idle:
@@ -136,7 +149,7 @@ class ReplicaStore(StudyStore):
     def record_param(
         self, trial: OpenTrial, name: str, value: float, distribution: BaseDistribution
     ) -> None:
-        with self._lock:
+        with self.lock:
             self.history.set_param(trial, name, value, distribution)
             idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
         if idle:
@@ -156,7 +169,7 @@ class ReplicaStore(StudyStore):
         return number
 
     async def create(self, trials: Sequence[FinishedTrial]) -> list[int]:
-        with self._lock:
+        with self.lock:
             self.history.check_new(trials)
         return list(await self._ask(Create(tuple(trials)))) if trials else []
 
@@ -179,7 +192,7 @@ class ReplicaStore(StudyStore):
             raise refused
         if fact.number >= self.history.n_trials:
             await self.refresh()  # somebody else may have created it
-        with self._lock:
+        with self.lock:
             self.history.check_finish(fact)
         await self._ask(fact)
 
@@ -192,11 +205,19 @@ class ReplicaStore(StudyStore):
 
     async def renew(self) -> None:
         """Renew the leases of the trials that this store runs, and reap those of others."""
+        if not self._own:
+            self._stop_listening()
         self._beat = True
         numbers = await self.reap()
         watcher = next(iter(self._watchers), None)
         if numbers and watcher is not None:
-            await asyncio.to_thread(watcher.stale, numbers)
+            try:
+                await asyncio.to_thread(watcher.stale, numbers)
+            except Exception:
+                _logger.exception("The callback for trials whose leases have expired failed.")
+
+    def abandon(self, number: int) -> None:
+        self._abandoned.append(number)
 
     def watch(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
@@ -209,7 +230,7 @@ class ReplicaStore(StudyStore):
         pending: Pending[Any] = Pending()
         item = _Item(what, pending, read)
         thread = self._here()
-        with self._lock:
+        with self.lock:
             self._items.append(item)
             wake = self._state != _BUSY
             self._state = _BUSY
@@ -225,7 +246,7 @@ class ReplicaStore(StudyStore):
             raise
 
     def _take_back(self, item: _Item) -> bool:
-        with self._lock:
+        with self.lock:
             for place_in_queue, queued in enumerate(self._items):
                 if queued is item:
                     del self._items[place_in_queue]
@@ -234,9 +255,9 @@ class ReplicaStore(StudyStore):
 
     async def aclose(self) -> None:
         """Write what is left, give up the leases of trials that still run, and close the link."""
-        await self._here().run(self._stop_keeping)
         self._closing = True
         try:
+            await self._here().run(self._stop_keeping)
             with suppress(KeyError):  # deleted: there is nothing left to write
                 await self._ask(None)
         finally:
@@ -247,6 +268,7 @@ class ReplicaStore(StudyStore):
         stop, self._stop_keeper = self._stop_keeper, None
         if stop is not None:
             stop()
+        self._stop_listening()
 
     async def _unlink(self) -> None:
         link, self._link = self._link, None
@@ -261,7 +283,8 @@ class ReplicaStore(StudyStore):
             self._thread, self._link, self._stop_keeper = thread, None, None
         return thread
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
+        """Leave to the parent what is the parent's."""
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._state = _IDLE
@@ -272,7 +295,7 @@ class ReplicaStore(StudyStore):
         asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
 
     def _begin_unasked(self) -> None:
-        with self._lock:
+        with self.lock:
             if self._state != _LINGERING:
                 return
             self._state = _BUSY
@@ -283,9 +306,20 @@ class ReplicaStore(StudyStore):
 
     async def _work(self) -> None:
         """Carry out what is queued, until nothing is left that can be."""
+        try:
+            await self._work_on()
+        except BaseException as error:  # a defect, which must not leave anybody waiting
+            with self.lock:
+                items, self._items = self._items, []
+                self._items += [item for item in items if item.pending is None]
+                self._state = _IDLE
+            resolve([(item.pending, None, error) for item in items if item.pending is not None])
+            raise
+
+    async def _work_on(self) -> None:
         failed = False
         while True:
-            with self._lock:
+            with self.lock:
                 items = self._items
                 if not items or (failed and all(item.pending is None for item in items)):
                     self._state = _IDLE
@@ -300,41 +334,82 @@ class ReplicaStore(StudyStore):
         try:
             request = self._request(items)
             response = await self._exchange(request)
-            with self._lock:
+            while response.more:
+                with self.lock:
+                    changed = self._place(response, set(), lost)
+                    self._record_again((*items, *self._items), changed)
+                request = request._replace(seen=self._seen())
+                response = await self._exchange(request)
+            with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
-            with self._lock:  # what nobody waits for stays, for when the storage is there again
+            if all(item.pending is None for item in items):
+                self._in_vain = None  # nobody has waited
+            with self.lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
             if not isinstance(error, Exception):
                 raise
             return False
-        if self.leases and self._own and not self._stop_keeper and not self._closing:
-            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
-        if lost:
-            for watcher in tuple(self._watchers):
-                watcher.lost(lost)
-        resolve(results)
+        if self._own and not self._closing:
+            self._look_after()
+        try:
+            if lost:
+                for watcher in tuple(self._watchers):
+                    watcher.lost(lost)
+        finally:
+            resolve(results)
         return True
 
+    def _look_after(self) -> None:
+        """Keep the leases of the trials that run here, and hear what others do to them."""
+        if self.leases and not self._stop_keeper:
+            self._stop_keeper = self._here().spawn(keep(weakref.ref(self), self.leases))
+        link = self._link
+        if link is not None and link is not self._listening:
+            self._listening = link
+            if link.listen(partial(_hear, weakref.ref(self))):
+                self._hear()  # which begins it, and brings what happened before
+
+    def _stop_listening(self) -> None:
+        link, self._listening = self._listening, None
+        if link is not None:
+            link.listen(None)
+
+    def _hear(self) -> None:
+        """Read what others have written; nobody waits for it."""
+        with self.lock:
+            self._items.append(_Item(None, read=True))
+            wake = self._state != _BUSY
+            self._state = _BUSY
+        if wake:
+            self._begin()
+
     def _request(self, items: list[_Item]) -> Request:
+        while self._abandoned:
+            number = self._abandoned.pop()
+            if self._own.pop(trial_id := self.history.trial_id(number), None) is not None:
+                self._running[trial_id] = number
         ops = [self._op(item.what) for item in items if item.what is not None]
         beat = tuple(self._own) if self._beat and not self._closing else ()
         self._beat = False
         return Request(
             ops,
-            Seen(
-                self._last_id,
-                self.history.n_trials,
-                self._own,
-                self._running,
-                self._waiting,
-                self._names,
-            ),
+            self._seen(),
             durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(self._own) if self._closing else (),
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            self._last_id,
+            self.history.n_trials,
+            self._own,
+            self._running,
+            self._waiting,
+            self._names,
         )
 
     def _op(self, what: Fact | Start | Create | Reap) -> Op:
@@ -346,11 +421,26 @@ class ReplicaStore(StudyStore):
 
     async def _exchange(self, request: Request) -> Response:
         async def exchange(repeated: bool) -> Response:
+            if self.deleted:
+                raise KeyError(f"The study {self.history.study_name!r} has been deleted.")
             if self._link is None:
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
-        return await patiently(exchange, self.storage.patience)
+        patience, known = self.storage.patience, self._in_vain
+        if known is not None:  # it has been waited for, and nobody else need do so
+            patience = patience._replace(total=0.0)
+        self._in_vain = None
+        try:
+            return await patiently(exchange, patience)
+        except KeyError:
+            self.storage.forget(self)
+            raise
+        except StorageInternalError as error:
+            if isinstance(error.__cause__, StorageUnavailable):
+                self._in_vain = known or str(error)
+                raise StorageInternalError(self._in_vain) from error.__cause__
+            raise
 
     def _apply(
         self,
@@ -376,17 +466,21 @@ class ReplicaStore(StudyStore):
                 self._refused.setdefault(getattr(item.what, "number", -1), error)
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
-        # What was recorded meanwhile is ahead of what has just been read.
-        for item in self._items:
-            number = getattr(item.what, "number", None)
-            if item.pending is None and (number is None or number in changed):
-                with suppress(UpdateFinishedTrialError):
-                    self.history.apply(item.what)  # type: ignore[arg-type]
+        self._record_again(self._items, changed)
         return results
+
+    def _record_again(self, items: Iterable[_Item], changed: set[int]) -> None:
+        """Record what is ahead of what has just been read of these trials, and of the study."""
+        for what, pending, _ in items:
+            number = getattr(what, "number", None)
+            recorded = pending is None and what is not None
+            if recorded and (number is None or number in changed):
+                with suppress(UpdateFinishedTrialError):
+                    self.history.apply(what)  # type: ignore[arg-type]
 
     def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         history, own = self.history, self._own
-        changed: set[int] = set()
+        news: list[FinishedTrial] = []
         for record in response.trials:
             trial_id, number, state = record.trial_id, record.number, record.state
             if trial_id in own:
@@ -394,21 +488,21 @@ class ReplicaStore(StudyStore):
                     continue  # what is known here is newer
                 if number not in ended:
                     lost.append(number)
-            place(history, record)
-            changed.add(number)
+            news.append(record)
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
+        place_all(history, news)
         if response.trials:
             self._names.update(_names(response.trials))
         if response.user_attrs is not None:
             history.user_attrs = response.user_attrs
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
-        return changed
+        return {record.number for record in news}
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history
@@ -425,6 +519,12 @@ class ReplicaStore(StudyStore):
             trial_id = history.trial_id(answer)
             self._running.pop(trial_id, None)
             self._own[trial_id] = answer
+
+
+def _hear(store: weakref.ref[ReplicaStore]) -> None:
+    kept = store()
+    if kept is not None:
+        kept._hear()
 
 
 def _check_json(key: str, value: Any) -> None:
@@ -445,32 +545,3 @@ def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:
             last = record.distributions
             names.update(last)
     return names
-
-
-# -- fork ---------------------------------------------------------------------------------------
-
-_stores: weakref.WeakSet[ReplicaStore] = weakref.WeakSet()
-_held: list[ReplicaStore] = []
-
-
-def _before_fork() -> None:
-    # No history is forked in the middle of a change.
-    _held[:] = list(_stores)
-    for store in _held:
-        store._lock.acquire()
-
-
-def _in_parent() -> None:
-    for store in _held:
-        store._lock.release()
-    _held.clear()
-
-
-def _in_child() -> None:
-    for store in _held:
-        store._forked()
-        store._lock.release()
-    _held.clear()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 import weakref
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from ahpo.states import StudyDirection
 from ahpo.storages.exchange import Backend, Link
+from ahpo.storages.forks import leave_to_parent
 from ahpo.storages.leases import LEASES, Leases
 from ahpo.storages.patience import PATIENCE, Patience, patiently
 from ahpo.storages.protocol import Storage, StudyStore
@@ -44,6 +46,7 @@ class ReplicatedStorage(Storage):
         self._backend: Backend | None = None
         self._abandoned: weakref.finalize[..., ReplicatedStorage]
         self._was_there = False
+        _storages.add(self)
         self._stores: weakref.WeakValueDictionary[tuple[str, int], ReplicaStore] = (
             weakref.WeakValueDictionary()
         )
@@ -60,6 +63,7 @@ class ReplicatedStorage(Storage):
         self._thread = self._backend = None
         self._was_there = False
         self._stores = weakref.WeakValueDictionary()
+        _storages.add(self)
 
     def reopened(self, study_name: str) -> ReplicaStore:
         """Open a study, blocking this thread, as unpickling it must."""
@@ -74,15 +78,26 @@ class ReplicatedStorage(Storage):
         self, study_name: str | None, directions: Sequence[StudyDirection]
     ) -> StudyStore:
         name = f"no-name-{uuid.uuid4()}" if study_name is None else study_name
-        return await self._opened(
-            await self._run(lambda backend: backend.create_study(name, directions))
-        )
+        link = await self._run(lambda backend: backend.create_study(name, directions))
+        store = self._stores.get((name, link.study_id))
+        if store is not None:
+            self.forget(store)  # somebody else has deleted its study
+        return await self._opened(link)
 
     async def open_study(self, study_name: str) -> StudyStore:
         return await self._open(study_name)
 
     async def _open(self, study_name: str) -> ReplicaStore:
-        return await self._opened(await self._run(lambda backend: backend.open_study(study_name)))
+        earlier: int | None = None
+        while True:
+            link = await self._run(lambda backend: backend.open_study(study_name))
+            try:
+                return await self._opened(link)
+            except KeyError:
+                # Deleted as it was opened: there may be another one of that name by now.
+                if link.study_id == earlier:
+                    raise
+                earlier = link.study_id
 
     async def _opened(self, link: Link) -> ReplicaStore:
         key = (link.study_name, link.study_id)
@@ -96,6 +111,20 @@ class ReplicatedStorage(Storage):
 
     async def delete_study(self, study_name: str) -> None:
         await self._run(lambda backend: backend.delete_study(study_name))
+        for (name, _), store in tuple(self._stores.items()):
+            if name == study_name:
+                self.forget(store)
+        await self._run(lambda backend: backend.sweep())
+
+    def forget(self, store: ReplicaStore) -> None:
+        """Take notice that the study of a store has been deleted.
+
+        It has to be said, since the next one of its name may have its identifier.
+        """
+        store.deleted = True
+        key = (store.history.study_name, store.study_id)
+        if self._stores.get(key) is store:
+            del self._stores[key]
 
     async def study_names(self) -> list[str]:
         return await self._run(lambda backend: backend.study_names())
@@ -156,3 +185,15 @@ def _farewell(
             await kept.aclose()
 
     return farewell
+
+
+_storages: weakref.WeakSet[ReplicatedStorage] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for storage in _storages:
+        if storage._backend is not None:
+            leave_to_parent(storage._backend)
+
+
+os.register_at_fork(after_in_child=_in_child)

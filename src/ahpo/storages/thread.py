@@ -7,14 +7,18 @@ comes between a driver and its connection: and leases are kept whatever the obje
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from ahpo.exceptions import StorageInternalError
+from ahpo.storages.daemons import DaemonExecutor
+from ahpo.storages.forks import leave_to_parent
 from ahpo.storages.pending import Pending, never_block, resolve
 
 __all__ = ("StorageThread", "storage_thread")
@@ -30,7 +34,7 @@ class StorageThread:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop
-        # Not the context of who asks, which would be kept for as long as what they start goes on.
+        # Not the context of whoever asks: it would be kept for as long as what is asked for.
         self._context = contextvars.Context()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._farewells: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}
@@ -43,10 +47,18 @@ class StorageThread:
 
     def _run(self, ready: threading.Event) -> None:
         never_block()
-        with asyncio.Runner() as runner:
-            self.loop = runner.get_loop()
-            self.loop.call_soon(ready.set)
-            self.loop.run_forever()
+        self.loop = loop = asyncio.new_event_loop()
+        loop.set_default_executor(DaemonExecutor())
+        loop.call_soon(ready.set)
+        try:
+            loop.run_forever()
+            # No asyncio.Runner: it starts a thread at the end, when Python 3.12 starts none.
+            for task in (tasks := asyncio.all_tasks(loop)):
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks))
+        finally:
+            loop.close()
 
     def soon(self, function: Callable[..., object], *args: Any) -> None:
         """Call a plain function on the loop, from any thread."""
@@ -143,6 +155,8 @@ def storage_thread() -> StorageThread:
 def _forget_after_fork() -> None:
     # The thread stayed behind in the parent, and its connections belong there too.
     global _current, _starting
+    if _current is not None:
+        leave_to_parent(_current)
     _current = None
     _starting = threading.Lock()
 
@@ -152,6 +166,14 @@ def _close_at_exit() -> None:
         _current.close()
 
 
+def _close_in_child() -> None:
+    # A process of multiprocessing ends without calling what atexit knows.
+    multiprocessing: Any = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        _close_at_exit()
+
+
 os.register_at_fork(after_in_child=_forget_after_fork)
-# Before the interpreter waits for other threads: those of drivers end only when they are closed.
-threading._register_atexit(_close_at_exit)  # type: ignore[attr-defined]
+# When all threads of the program have ended, which may work on studies longer than the main one.
+atexit.register(_close_at_exit)
+threading._register_atexit(_close_in_child)  # type: ignore[attr-defined]

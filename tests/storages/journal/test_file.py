@@ -232,6 +232,24 @@ async def test_killed_writers_lose_nothing_that_was_acknowledged(path: Path) -> 
     assert await (await opened(path)).start() == len(trials)
 
 
+@pytest.mark.asyncio
+async def test_others_may_append_while_one_waits_for_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await created(path)
+    await store.start()
+    locked: list[bool] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        locked.append(is_locked(path))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert await store.exchange(store.write(end(0))) == [None]
+    assert locked == [False]
+
+
 # -- failing writes -------------------------------------------------------------------------
 
 
@@ -251,9 +269,9 @@ class FailingDisk:
             self.synced += 1
             sync(descriptor)
 
-        def failing(file: Any, lines: list[str], durable: bool) -> int:
+        def failing(file: Any, lines: list[str]) -> int:
             if self.room is None:
-                return append(file, lines, durable)
+                return append(file, lines)
             file.write(("\n".join(lines) + "\n").encode()[: self.room])
             self.room = None
             raise OSError(28, "no space left")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ahpo.exceptions import StorageInternalError
-from ahpo.history.facts import Fact, ParamSet, UserAttrSet
+from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
+from ahpo.history.facts import Fact, ParamSet, UserAttrSet, ValueReported
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Op, Request, Seen, Start, StorageUnavailable
 from ahpo.storages.sql.address import parse_url
@@ -92,7 +92,7 @@ async def test_server_that_refuses_connections_is_not_available(proxy: Proxy) ->
     peer = await created(backend)
     proxy.refuse()
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="is not available"):
+        with pytest.raises(StorageUnavailable, match="is not available|Nothing answers"):
             await peer.start()
     proxy.heal()
     assert await peer.start() == 0
@@ -105,7 +105,7 @@ async def test_server_that_has_gone_deaf_is_not_available(proxy: Proxy, kind: st
     peer = await created(backend)
     proxy.go_deaf()
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="is not available"):
+        with pytest.raises(StorageUnavailable, match="is not available|Nothing answers"):
             await peer.start()
     proxy.heal()
     await _finished(peer, Start(NOW, False))
@@ -129,6 +129,55 @@ async def test_answer_that_was_lost_is_made_up_for_by_repeating(
     assert await peer.ask(*ops, repeated=True) == [None] * len(ops)
     (trial,) = await observed(backend)
     assert (trial.state, trial.user_attrs) == (TrialState.COMPLETE, {"the key": 1})
+    await backend.aclose()
+
+
+async def test_what_a_running_trial_does_takes_few_round_trips(
+    url: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = backend_of(url)
+    peer = await created(backend)
+    number = await peer.start()
+    peer.names |= {"w": UNIT, "x": UNIT}
+    # The driver asks for types when it first meets them.
+    await peer.ask(*peer.writes([ParamSet(number, "w", 0.5, UNIT), ValueReported(number, 0, 0.5)]))
+    trips: list[str] = []
+    if kind == "mysql":
+        from ahpo.storages.sql import mysql
+
+        execute = mysql._Cursor.execute
+
+        async def noted(cursor: Any, sql: str) -> Any:
+            trips.append(sql)
+            return await execute(cursor, sql)
+
+        monkeypatch.setattr(mysql._Cursor, "execute", noted)
+    else:
+        (connection,) = backend._idle  # type: ignore[attr-defined]
+        connection.add_query_logger(lambda record: trips.append(record.query))
+    facts: list[Fact] = [ParamSet(number, "x", 0.5, UNIT), ValueReported(number, 1, 0.25)]
+    await peer.ask(*peer.writes(facts))
+    await asyncio.sleep(0)  # asyncpg tells afterwards
+    assert len(trips) == (3 if kind == "mysql" else 1)
+    (trial,) = await observed(backend)
+    assert (trial.params, trial.intermediate_values) == ({"w": 0.5, "x": 0.5}, {0: 0.5, 1: 0.25})
+    await backend.aclose()
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=False)
+async def test_nothing_is_written_at_once_if_somebody_has_finished_one_of_the_trials(
+    url: str,
+) -> None:
+    backend = backend_of(url)
+    peer, other = await created(backend), await opened(backend)
+    numbers = [await peer.start() for _ in range(2)]
+    await other.ask()
+    assert await other.ask(*other.writes([completed(numbers[0])])) == [None]
+    facts: list[Fact] = [UserAttrSet(number, "k", 1) for number in numbers]
+    refused, written = await peer.ask(*peer.writes(facts))
+    assert isinstance(refused, UpdateFinishedTrialError)
+    assert written is None
+    assert [trial.user_attrs for trial in await observed(backend)] == [{}, {"k": 1}]
     await backend.aclose()
 
 

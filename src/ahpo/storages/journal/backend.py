@@ -15,6 +15,7 @@ from ahpo.storages.journal.base import BaseJournalBackend, place_of
 from ahpo.storages.journal.link import Clock, JournalLink, Reading
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Refusal, Replay
+from ahpo.storages.journal.session import MANY
 
 __all__ = ("JournalBackend",)
 
@@ -32,19 +33,21 @@ class JournalBackend(Backend):
         self._clock = clock
         self._guard = threading.Lock()
         self._catalog = Replay()
+        # Studies that links have found to be deleted, of which opening may see the beginning only.
+        self._gone: set[int] = set()
 
     async def create_study(self, study_name: str, directions: Sequence[StudyDirection]) -> Link:
         replay = (await self._read_catalog()).toward(study_name)
         await self._place.run(_Creation(replay, study_name, directions))
-        return JournalLink(self._place, replay, self._clock)
+        return JournalLink(self._place, replay, self._clock, self._gone)
 
     async def open_study(self, study_name: str) -> Link:
-        replay = Replay(study_name)
+        replay = Replay(study_name, self._gone)
         replay.now = self._clock()
-        await self._place.run(Reading(replay, threading.Lock()))
+        await self._place.run(Reading(replay, threading.Lock(), enough=MANY))
         if replay.study_id is None:
             raise _no_study(study_name)
-        return JournalLink(self._place, replay, self._clock)
+        return JournalLink(self._place, replay, self._clock, self._gone)
 
     async def delete_study(self, study_name: str) -> None:
         await self._place.run(_Deletion(await self._read_catalog(), self._guard, study_name))

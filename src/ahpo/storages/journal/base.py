@@ -49,6 +49,11 @@ class Transaction(Protocol):
         """Up to where it has read, in the units of the place; 0 is the beginning."""
         ...
 
+    @property
+    def full(self) -> bool:
+        """Whether it has read enough for now, and a place that can stops there."""
+        ...
+
     def absorb(self, text: str, cursor: int) -> None:
         """Read whole lines, which go up to ``cursor``."""
         ...
@@ -66,9 +71,10 @@ class Place(ABC):
     """Run transactions on one journal."""
 
     @abstractmethod
-    async def run(self, transaction: Transaction) -> None:
+    async def run(self, transaction: Transaction) -> bool:
         """Let a transaction read all that is new, and append what it plans until that is nothing.
 
+        :returns: whether it came to that, or False if it was full before
         :raises StorageUnavailable: if it may be tried again
         :raises StorageInternalError: if the journal can not be read or written
         """
@@ -95,7 +101,7 @@ async def until_free(guard: threading.Lock) -> None:
 class ThreadPlace(Place):
     """Run transactions in a thread. One that is cancelled is carried out to its end."""
 
-    async def run(self, transaction: Transaction) -> None:
+    async def run(self, transaction: Transaction) -> bool:
         await acquire(transaction.guard)
         try:
             loop = asyncio.get_running_loop()
@@ -104,20 +110,20 @@ class ThreadPlace(Place):
             transaction.guard.release()
             raise
         future.add_done_callback(_seen)
-        await asyncio.shield(future)
+        return await asyncio.shield(future)
 
-    def _carry_out_and_release(self, transaction: Transaction) -> None:
+    def _carry_out_and_release(self, transaction: Transaction) -> bool:
         try:
-            self.carry_out(transaction)
+            return self.carry_out(transaction)
         finally:
             transaction.guard.release()
 
     @abstractmethod
-    def carry_out(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         """Do what `run` does, in a thread."""
 
 
-def _seen(future: asyncio.Future[None]) -> None:
+def _seen(future: asyncio.Future[bool]) -> None:
     # Of what was cancelled nobody asks how it ended, and that needs no complaint.
     if not future.cancelled():
         future.exception()
@@ -178,7 +184,7 @@ class AnyPlace(ThreadPlace):
     def __init__(self, backend: BaseJournalBackend) -> None:
         self._backend = backend
 
-    def carry_out(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         self._read(transaction)
         while transaction.may_write and (lines := transaction.plan()):
             self._backend.append_logs([json.loads(line) for line in lines])
@@ -187,6 +193,7 @@ class AnyPlace(ThreadPlace):
                     f"The journal's backend {self._backend!r} does not return what was "
                     "appended to it."
                 )
+        return True
 
     def _read(self, transaction: Transaction) -> int:
         logs = list(self._backend.read_logs(transaction.cursor))

@@ -63,7 +63,8 @@ class JournalFileBackend(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         with self._locked(), _opened(self._path, os.O_RDWR) as file:
             _cut_torn_end(self._path, file, _end_of_lines(file))
-            _append(file, [dumps(log) for log in logs], durable=True)
+            _append(file, [dumps(log) for log in logs])
+            os.fsync(file.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -104,37 +105,47 @@ class FilePlace(ThreadPlace):
         self._backend = backend
         # Threads of this process queue here, where the next one need not poll.
         self._lock = threading.Lock()
-        self._unsynced = False
+        self._n_appended = self._n_synced = 0  # how often, and how much of that is on disk
 
-    def carry_out(self, transaction: Transaction) -> None:
+    def carry_out(self, transaction: Transaction) -> bool:
         path = self._backend._path
         try:
             if not transaction.may_write or _size(path) - transaction.cursor > _MUCH:
                 with _opened(path, os.O_RDONLY) as file:
-                    _read(file, transaction)
+                    if not _read(file, transaction):
+                        return False
             if transaction.may_write:
                 with self._lock, self._backend._locked(), _opened(path, os.O_RDWR) as file:
                     self._change(file, transaction)
+                if transaction.durable:
+                    self._sync(path)
         except _LASTING as error:
             message = f"The journal {path} can not be used: {error}"
             raise StorageInternalError(message) from error
         except OSError as error:
             raise StorageUnavailable(f"The journal {path} is out of reach: {error}") from error
+        return True
 
     def _change(self, file: FileIO, transaction: Transaction) -> None:
-        _cut_torn_end(self._backend._path, file, _read(file, transaction, locked=True))
+        _read(file, transaction, locked=True)
+        _cut_torn_end(self._backend._path, file, transaction.cursor)
         while lines := transaction.plan():
             text = "\n".join(lines) + "\n"
-            self._unsynced = True
-            if _append(file, lines, transaction.durable) == transaction.cursor:
+            self._n_appended += 1
+            if _append(file, lines) == transaction.cursor:
                 transaction.absorb(text, transaction.cursor + len(text.encode()))
             else:
                 # Somebody has taken the lock away, and appended.
                 _read(file, transaction, locked=True)
-            self._unsynced = self._unsynced and not transaction.durable
-        if self._unsynced and transaction.durable:
-            os.fsync(file.fileno())
-            self._unsynced = False
+
+    def _sync(self, path: str) -> None:
+        # Not under the lock: meanwhile others append, and one sync is good for many of them. What
+        # is built on lines that are not on disk yet comes after them, and is synced with them.
+        n_appended = self._n_appended
+        if self._n_synced < n_appended:
+            with _opened(path, os.O_RDWR) as file:
+                os.fsync(file.fileno())
+            self._n_synced = max(self._n_synced, n_appended)
 
 
 def _make(path: str) -> None:
@@ -193,8 +204,8 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
-    """Let a transaction read what is new; return where the whole lines end."""
+def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> bool:
+    """Let a transaction read what is new; return False if it was full before the end."""
     size = os.fstat(file.fileno()).st_size
     if size < transaction.cursor:
         raise StorageInternalError(
@@ -204,7 +215,9 @@ def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> int:
     if size > transaction.cursor:
         for text, end in _texts(file, transaction.cursor, locked):
             transaction.absorb(text, end)
-    return transaction.cursor
+            if transaction.full and not locked and end < size:
+                return False
+    return True
 
 
 def _end_of_lines(file: FileIO) -> int:
@@ -242,12 +255,10 @@ def _cut_torn_end(path: str, file: FileIO, end: int) -> None:
     file.truncate(end)
 
 
-def _append(file: FileIO, lines: Iterable[str], durable: bool) -> int:
+def _append(file: FileIO, lines: Iterable[str]) -> int:
     """Append lines in one piece, and return where they begin."""
     data = ("\n".join(lines) + "\n").encode()
     written = 0
     while written < len(data):
         written += file.write(data[written:] if written else data)
-    if durable:
-        os.fsync(file.fileno())
     return file.tell() - len(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -29,13 +30,18 @@ class Reading(Transaction):
     def may_write(self) -> bool:
         return False
 
-    def __init__(self, replay: Replay, guard: threading.Lock) -> None:
+    def __init__(self, replay: Replay, guard: threading.Lock, enough: float = math.inf) -> None:
         self.replay = replay
         self._guard = guard
+        self._enough = enough
 
     @property
     def guard(self) -> threading.Lock:
         return self._guard
+
+    @property
+    def full(self) -> bool:
+        return len(self.replay.fresh) >= self._enough
 
     @property
     def cursor(self) -> int:
@@ -61,9 +67,10 @@ class JournalLink(Link):
 
     :param replay: follows the study, from which it is not to be torn away
     :param clock: the time in seconds, which goes on evenly; leases are measured by it
+    :param gone: where the studies go that have been deleted, when that is read
     """
 
-    def __init__(self, place: Place, replay: Replay, clock: Clock) -> None:
+    def __init__(self, place: Place, replay: Replay, clock: Clock, gone: set[int]) -> None:
         study_id = replay.study_id
         assert study_id is not None
         replay.settle()
@@ -73,6 +80,7 @@ class JournalLink(Link):
         self._place = place
         self._replay = replay
         self._clock = clock
+        self._gone = gone
         self._guard = threading.Lock()
         self._session: Session | None = None
         self._last_sent: dict[int, FinishedTrial] = {}
@@ -83,10 +91,12 @@ class JournalLink(Link):
             self._session = None
             await self._read_again()
         session = self._session_of(request)
+        whole = True
         if request.read or session.may_write:
             self._replay.now = self._clock()
-            await self._place.run(session)
+            whole = await self._place.run(session)
         if not self._replay.exists:
+            self._gone.add(self.study_id)
             raise deleted(self.study_name)
         response = self._response(session)
         if response is None:
@@ -94,7 +104,7 @@ class JournalLink(Link):
             response = self._response(session)
             assert response is not None  # all that there ever was has just been read
         session.delivered = True
-        return response
+        return response if whole else response._replace(answers=(), more=True)
 
     def _session_of(self, request: Request) -> Session:
         """Return a session for the request: if it is sent once more, the one that it had."""

@@ -89,6 +89,8 @@ class _FileLock(BaseJournalFileLock):
             if sighting is None:
                 continue  # it has just gone
             if sighting != seen:
+                if seen is not None and sighting[:2] != seen[:2]:
+                    pause = _FIRST_PAUSE  # it goes from hand to hand
                 seen, since = sighting, now
             elif self.grace_period is not None and now - since > self.grace_period:
                 _logger.warning(

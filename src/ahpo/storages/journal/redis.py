@@ -40,7 +40,7 @@ _BATCH = 2000  # logs in one request
 _ATTEMPTS = 5
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SECONDS_TO_CONNECT = 10.0
-_SECONDS_TO_ANSWER = 60.0
+_SECONDS_TO_ANSWER = 30.0
 
 
 def _imported() -> Any:
@@ -176,16 +176,17 @@ class RedisPlace(Place):
         if client is not None and self._loop is asyncio.get_running_loop():
             await client.aclose()
 
-    async def run(self, transaction: Transaction) -> None:
+    async def run(self, transaction: Transaction) -> bool:
         await acquire(transaction.guard)
         try:
             async with _translated():
-                await self._run(self._connected(), transaction)
+                return await self._run(self._connected(), transaction)
         finally:
             transaction.guard.release()
 
-    async def _run(self, client: Any, transaction: Transaction) -> None:
-        await self._read(client, transaction)
+    async def _run(self, client: Any, transaction: Transaction) -> bool:
+        if not await self._read(client, transaction, stoppable=True):
+            return False
         attempts = 0
         while transaction.may_write and (lines := transaction.plan()):
             attempts += 1
@@ -199,6 +200,7 @@ class RedisPlace(Place):
                 transaction.absorb_lines(lines, transaction.cursor + len(lines))
                 continue
             await self._read(client, transaction)
+        return True
 
     async def _append_singly(self, client: Any, lines: list[str]) -> None:
         backend = self._backend
@@ -207,7 +209,8 @@ class RedisPlace(Place):
             number = await client.incr(backend._last)
             await client.set(backend._log(number), line)
 
-    async def _read(self, client: Any, transaction: Transaction) -> None:
+    async def _read(self, client: Any, transaction: Transaction, stoppable: bool = False) -> bool:
+        """Let a transaction read what is new; return False if it was full before the end."""
         last = await client.get(self._backend._last)
         end = 0 if last is None else int(last) + 1
         if end < transaction.cursor:
@@ -217,6 +220,8 @@ class RedisPlace(Place):
             )
         pauses = iter(_PAUSES)
         while transaction.cursor < end:
+            if stoppable and transaction.full:
+                return False
             start = transaction.cursor
             logs = await self._logs(client, start, min(start + _BATCH, end))
             if logs:
@@ -231,6 +236,7 @@ class RedisPlace(Place):
                     "not there."
                 )
             await asyncio.sleep(pause)
+        return True
 
     async def _logs(self, client: Any, start: int, end: int) -> list[str]:
         """Return the logs up to the first one that is missing."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from ahpo.distributions import BaseDistribution
@@ -26,22 +28,29 @@ from ahpo.storages.journal.records import (
     distribution_of,
     microseconds,
 )
+from ahpo.storages.journal.unfinished import Unfinished
 
-__all__ = ("Line", "Refusal", "Replay", "Unfinished")
+__all__ = ("Line", "Refusal", "Replay")
 
 # As it stands in the journal; some backends have parsed it already.
 Line: TypeAlias = str | dict[str, Any]
 
 _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
 _loads = json.loads
+_decode = json.JSONDecoder().raw_decode
+_STATES = {int(state): state for state in TrialState}
 _START = '{"op_code":'
 _BETWEEN = "\n" + _START
+# Nine of ten lines are of two kinds, and come in runs.
+_REPORT, _PARAM = _START + "7,", _START + "5,"
+_head = itemgetter(slice(len(_REPORT)))
 # The fields of lines that were split, without what stands before their names.
 _FIELD = 'trial_id":%d'
-_FREQUENT = ('{"op_code":7', '{"op_code":5')
 _STEP = slice(len('step":'), None)
 _REPORTED = slice(len('intermediate_value":'), -1)
 _INTERNAL = slice(len('param_value_internal":'), None)
+_MANY_KINDS = 4096
+_NO_REPORTS: dict[int, float] = {}
 
 
 class Refusal(Enum):
@@ -52,70 +61,11 @@ class Refusal(Enum):
     NO_TRIAL = "there is no such trial"
     FINISHED = "the trial has finished"
     RUNNING = "the trial is running already"
-    NOT_YET = "it has not been read"
     MISFIT = "the distribution does not fit an earlier one"
 
 
 # What became of a line: None, or the number of the trial that it created or started.
 Outcome: TypeAlias = Refusal | int | None
-
-
-_NOT_YET = Refusal.NOT_YET
-
-
-class Unfinished:
-    """Hold a trial that has not finished."""
-
-    __slots__ = (
-        "distributions",
-        "number",
-        "params",
-        "reports",
-        "started",
-        "state",
-        "system_attrs",
-        "trial_id",
-        "user_attrs",
-        "values",
-    )
-
-    def __init__(self, number: int, trial_id: int, state: TrialState, started: int | None) -> None:
-        self.number = number
-        self.trial_id = trial_id
-        self.state = state
-        self.started = started
-        self.values: tuple[float, ...] | None = None
-        self.params: dict[str, float] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-        self.reports: dict[int, float] = {}
-        self.user_attrs: dict[str, Any] = {}
-        self.system_attrs: dict[str, Any] = {}
-
-    def whole(self, completed: int | None = None) -> FinishedTrial:
-        """Return all of the trial as it is now; its dicts are shared."""
-        return FinishedTrial(
-            self.number,
-            self.trial_id,
-            self.state,
-            self.values,
-            self.params,
-            self.distributions,
-            self.reports,
-            self.user_attrs,
-            self.system_attrs,
-            self.started,
-            completed,
-        )
-
-    def copied(self) -> FinishedTrial:
-        """Return all of the trial as it is now."""
-        return self.whole()._replace(
-            params=dict(self.params),
-            distributions=dict(self.distributions),
-            intermediate_values=dict(self.reports),
-            user_attrs=dict(self.user_attrs),
-            system_attrs=dict(self.system_attrs),
-        )
 
 
 class Replay:
@@ -126,15 +76,17 @@ class Replay:
 
     :param study_name: the name of the study to follow; of studies of that name it is the one that
         there is at the end, until `settle` is called
+    :param gone: the identifiers of studies that are not meant by the name
     """
 
-    def __init__(self, study_name: str | None = None) -> None:
+    def __init__(self, study_name: str | None = None, gone: Container[int] = ()) -> None:
         self.cursor = 0  # up to where the journal has been read, in the units of whoever reads it
         self.broken = False  # whether it stopped in the middle of what it was fed
         self.now = 0.0  # the time of reading, by the clock of whoever reads
         self.studies: dict[int, str] = {}
         self.directions: dict[int, tuple[StudyDirection, ...]] = {}
         self._name = study_name
+        self._gone = gone
         self._n_studies = 0
         self._n_trials = 0
         self._names: dict[str, str] = {}
@@ -190,56 +142,90 @@ class Replay:
 
     # -- lines ------------------------------------------------------------------------------
 
-    def feed(self, lines: Iterable[Line], outcomes: list[Outcome] | None = None) -> None:
-        """Read lines, and note what became of each.
+    def feed(self, lines: Iterable[Line]) -> None:
+        """Read lines.
 
         :raises StorageInternalError: if one is no line of a journal
         """
-        apply, trials, touched, last = self._apply, self._named, self.touched, None
+        texts: list[str] = []
         for line in lines:
-            outcome: Outcome = _NOT_YET
             if isinstance(line, str):
-                # Nine of ten lines are of two kinds, which need no JSON parser: what stands
-                # between their fields stands nowhere else, as texts have their quotes escaped.
-                parts = line.split(',"', 6)
-                trial = trials.get(parts[2]) if 4 < len(parts) < 7 else None
-                if trial is None:
-                    outcome = self._refused_by(parts)
-                elif parts[0] == _FREQUENT[0] and len(parts) == 5:
-                    try:
-                        trial.reports[int(parts[3][_STEP])] = float(parts[4][_REPORTED])
-                        outcome = None
-                    except ValueError:
-                        pass  # a form that we do not expect
-                elif parts[0] == _FREQUENT[1] and len(parts) == 6:
-                    outcome = self._param_of(trial, *parts[3:])
-                if outcome is None and trial is not last and trial is not None:
-                    touched.add(trial.trial_id)
-                    last = trial
-            if outcome is _NOT_YET:
-                outcome = apply(line)
-            if outcomes is not None:
-                outcomes.append(outcome)
+                texts.append(line)
+            else:
+                self._feed_texts(texts)
+                texts = []
+                self.read(line)
+        self._feed_texts(texts)
 
-    def _refused_by(self, parts: list[str]) -> Refusal:
-        """Return why a line of these parts is ignored, if it is certain that it is."""
-        if 4 < len(parts) < 7 and parts[0] in _FREQUENT and parts[2].startswith(_FIELD[:10]):
-            trial_id = parts[2][10:]
-            if trial_id.isdecimal() and int(trial_id) not in self.open:
-                return self._refused(int(trial_id))
-        return _NOT_YET
+    def _feed_texts(self, lines: list[str]) -> None:
+        for head, run in groupby(lines, _head):
+            if head == _REPORT:
+                self._feed_reports(run)
+            elif head == _PARAM:
+                self._feed_params(run)
+            else:
+                for line in run:
+                    self.read(line)
 
-    def _param_of(self, trial: Unfinished, name: str, value: str, kind: str) -> Outcome:
-        """Set a parameter, from the fields of a line."""
-        known_name = self._names.get(name) or self._new_name(name)
-        known_kind = self._kinds.get(kind) or self._new_kind(kind)
-        try:
-            number = float(value[_INTERNAL])
-        except ValueError:
-            return _NOT_YET
-        if known_name is None or known_kind is None:
-            return _NOT_YET
-        return self._param(trial, known_name, number, known_kind)
+    # What stands between the fields of a line stands nowhere else in it, as texts have their
+    # quotes escaped: so it needs no JSON parser, unless something in it is not as expected.
+
+    def _feed_reports(self, lines: Iterable[str]) -> None:
+        start, reports = "", _NO_REPORTS
+        for line in lines:
+            try:
+                begin, step, value = line.rsplit(',"', 2)
+                if begin != start:
+                    trial = self._trial_of(begin)
+                    start, reports = begin, trial.reports
+                reports[int(step[_STEP])] = float(value[_REPORTED])
+            except (KeyError, ValueError):
+                self.read(line)
+
+    def _feed_params(self, lines: Iterable[str]) -> None:
+        names, kinds, firsts = self._names, self._kinds, self._first_kinds
+        start = ""
+        for line in lines:
+            try:
+                begin, named, value, described = line.rsplit(',"', 3)
+                if begin != start:
+                    trial = self._trial_of(begin)
+                    start = begin
+                name, kind = names[named], kinds[described]
+                number = float(value[_INTERNAL])
+                if firsts[name] is not kind and self.misfit(name, kind) is not None:
+                    continue
+            except (KeyError, ValueError):
+                if self.read(line) is None:
+                    self._learn(line)
+                continue
+            trial.params[name] = number
+            trial.distributions[name] = kind
+
+    def _trial_of(self, begin: str) -> Unfinished:
+        """Return the trial that a line changes which begins so.
+
+        :raises KeyError: if it has finished
+        :raises ValueError: if lines that begin so have something unexpected
+        """
+        _, _, field = begin.split(',"')
+        trial = self._named[field]
+        self.touched.add(trial.trial_id)
+        return trial
+
+    def _learn(self, line: str) -> None:
+        """Keep what the fields of a line say that will come again."""
+        parts = line.rsplit(',"', 3)
+        name, kind = parts[1], parts[-1]
+        if name.startswith('param_name":') and kind.startswith('distribution":'):
+            try:
+                known = distribution_of(_loads(kind[14:-1]))
+            except (TypeError, ValueError):
+                return  # there is more in the line than that
+            if len(self._kinds) > _MANY_KINDS:
+                self._kinds.clear()
+            self._kinds[kind] = known
+            self._names[name] = _loads(name[12:])
 
     def feed_text(self, text: str) -> None:
         """Read whole lines, each with its end.
@@ -251,43 +237,19 @@ class Replay:
             bodies = text[:-1].split(_BETWEEN)
             if len(bodies) == text.count("\n") and text.startswith(_START):
                 bodies[0] = bodies[0][len(_START) :]
-                self.feed([_START + body for body in bodies if body[:1] in "014 "])
+                self._feed_texts([_START + body for body in bodies if body[:1] in "014 "])
                 return
         lines = text.split("\n")
         del lines[-1]
-        self.feed(lines)
+        self._feed_texts(lines)
 
     def read(self, line: Line) -> Outcome:
         """Read one line, and return what became of it.
 
         :raises StorageInternalError: if it is no line of a journal
         """
-        outcomes: list[Outcome] = []
-        self.feed((line,), outcomes)
-        return outcomes[0]
-
-    def _new_name(self, field: str) -> str | None:
-        if not field.startswith('param_name":'):
-            return None
-        name: str = _loads(field[12:])
-        self._names[field] = name
-        return name
-
-    def _new_kind(self, field: str) -> BaseDistribution | None:
-        if not field.startswith('distribution":'):
-            return None
         try:
-            kind = distribution_of(_loads(field[14:-1]))
-        except (TypeError, ValueError):
-            return None
-        if len(self._kinds) > 4096:
-            self._kinds.clear()
-        self._kinds[field] = kind
-        return kind
-
-    def _apply(self, line: Line) -> Outcome:
-        try:
-            log: dict[str, Any] = _loads(line) if isinstance(line, str) else line
+            log: dict[str, Any] = _parsed(line) if isinstance(line, str) else line
             outcome: Outcome = _APPLIERS[log["op_code"]](self, log)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             self.broken = True
@@ -309,7 +271,7 @@ class Replay:
         self._n_studies += 1
         self.studies[study_id] = name
         self.directions[study_id] = directions
-        if name == self._name:
+        if name == self._name and study_id not in self._gone:
             self._follow(study_id)
         return study_id
 
@@ -348,7 +310,7 @@ class Replay:
         if study_id != self.study_id:
             return None
         number = len(self.ids)
-        state = TrialState(log.get("state", _RUNNING))
+        state = _STATES[log["state"]] if "state" in log else _RUNNING
         trial = Unfinished(number, trial_id, state, microseconds(log["datetime_start"]))
         self.ids.append(trial_id)
         self.touched.add(trial_id)
@@ -444,7 +406,7 @@ class Replay:
         trial = self.open.get(trial_id)
         if trial is None:
             return self._refused(trial_id)
-        state = TrialState(log["state"])
+        state = _STATES[log["state"]]
         if state is _RUNNING:
             if trial.state is _RUNNING:
                 return Refusal.RUNNING
@@ -479,6 +441,13 @@ class Replay:
 
 
 _NOTHING: dict[str, Any] = {}
+
+
+def _parsed(line: str) -> Any:
+    # What `json.loads` does besides takes longer than this.
+    log, end = _decode(line)
+    return log if end == len(line) else _loads(line)
+
 
 _APPLIERS: tuple[Callable[[Replay, dict[str, Any]], Outcome], ...] = (
     Replay._create_study,

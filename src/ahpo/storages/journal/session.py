@@ -32,8 +32,9 @@ from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Outcome, Refusal, Replay
 from ahpo.trials.checks import check_keeps_kind
 
-__all__ = ("Session", "deleted")
+__all__ = ("MANY", "Session", "deleted")
 
+MANY = 1000  # trials that have finished, after which it is time for a response
 _PENDING = object()
 _NO_OP = -1
 _FAIL_REASON = "fail_reason"
@@ -79,6 +80,7 @@ class Session(Transaction):
         self._expected: deque[_Expected] = deque()
         self._told_leases = not (request.beat or request.release)
         self._again: set[int] | None = None
+        self._begun = False
         self._forget_plan()
 
     def resume(self, request: Request) -> bool:
@@ -99,6 +101,12 @@ class Session(Transaction):
     @property
     def durable(self) -> bool:
         return self.request.durable
+
+    @property
+    def full(self) -> bool:
+        # What has been begun is carried out; and what may have been, since that must be found out.
+        begun = self._begun or self.request.repeated
+        return not begun and len(self.replay.fresh) >= MANY
 
     @property
     def may_write(self) -> bool:
@@ -179,6 +187,7 @@ class Session(Transaction):
             raise deleted(self._study_name)
         if not self.may_write:
             return []
+        self._begun = True
         self._forget_plan()
         lines: list[str] = []
         if not self._told_leases:

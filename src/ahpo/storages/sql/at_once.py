@@ -20,6 +20,7 @@ from ahpo.storages.sql.base import SQLLink
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.exchange import (
     FINAL,
+    NEWS,
     Attrs,
     Exchanged,
     StudyRow,
@@ -27,8 +28,7 @@ from ahpo.storages.sql.exchange import (
     check_end,
     heads_of,
     response_of,
-    select_heads,
-    select_study,
+    select_news,
 )
 from ahpo.storages.sql.reading import Head, read_trials
 from ahpo.storages.sql.server import ServerBackend
@@ -39,16 +39,14 @@ __all__ = ("AtOnceDialect", "AtOnceLink")
 
 T = TypeVar("T")
 
-# Rows of all queries have the same columns: which query it is, an identifier, a number, two texts
-# and two times.
-_STATE, _STUDY, _HEAD, _SETTING = range(4)
+# What the rows are, beside those of news, whose columns all queries have.
+_STATE, _SETTING = NEWS.stop, NEWS.stop + 1
 _OWNERS = (
     "owner AS MATERIALIZED (SELECT trial_id, #state AS state FROM trials "
     "WHERE trial_id{} AND study_id = ? ORDER BY trial_id FOR UPDATE), "
     "may AS MATERIALIZED (SELECT count(*) = ? AND count(*) FILTER (WHERE state IN ({})) = 0 "
     "AS is_so FROM owner)"
 )
-_NO_TIMES = "CAST(NULL AS timestamp), CAST(NULL AS timestamp)"
 
 
 class AtOnceDialect(Dialect):
@@ -78,6 +76,8 @@ def _writes_of(
             return None
         if isinstance(fact, ParamSet) and fact.name not in request.seen.names:
             return None
+        if isinstance(fact, TrialFinished) and trial_id not in request.seen.own:
+            return None  # that of somebody else, who is told
         try:
             if isinstance(fact, TrialFinished):
                 check_end(fact, study)
@@ -111,21 +111,17 @@ class _Query:
             self._with(dialect.insert_from(table, "may"), rows)
         if writes.ends:
             self._with(dialect.update_from("datetime_complete", "may"), writes.sets())
-        self._select(f"SELECT {_STATE}, trial_id, 0, state, '', {_NO_TIMES} FROM owner", ())
+        none = dialect.no_time
+        self._select(f"SELECT {_STATE}, trial_id, 0, state, '', {none}, {none} FROM owner", ())
 
     def read(self, study: StudyRow, request: Request, ends: set[int]) -> None:
-        sql, args = select_study(study, request.seen)
-        columns = f"{_STUDY}, 0, kind, name, content, {_NO_TIMES}"
-        self._select(f"SELECT {columns} FROM ({sql}) AS found (kind, name, content)", args)
-        sql, args = select_heads(self._dialect, study.study_id, request.seen, ends=ends)
-        columns = f"{_HEAD}, trial_id, number, state, '', started, completed"
-        names = "trial_id, number, state, started, completed"
-        self._select(f"SELECT {columns} FROM ({sql}) AS head ({names})", args)
+        self._select(*select_news(self._dialect, study, request.seen, ends=ends))
 
     def in_background(self) -> None:
         """Let the commit return before it is on disk, for this transaction alone."""
+        none = self._dialect.no_time
         setting = "set_config('synchronous_commit', 'off', true)"
-        self._select(f"SELECT {_SETTING}, 0, 0, {setting}, '', {_NO_TIMES}", ())
+        self._select(f"SELECT {_SETTING}, 0, 0, {setting}, '', {none}, {none}", ())
 
     def _with(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         self._withs.append(f"w{len(self._withs)} AS ({sql})")
@@ -177,18 +173,15 @@ class AtOnceLink(SQLLink):
         current: Attrs | None = None
         trials: list[FinishedTrial] = []
         if request.read:
-            current = attrs_of(
-                self._row, request.seen, [row[2:5] for row in rows if row[0] == _STUDY]
-            )
-            trials = await self._read(
-                heads_of([(*row[1:4], *row[5:7]) for row in rows if row[0] == _HEAD])
-            )
+            current = attrs_of(self._row, request.seen, rows)
+            trials = await self._read(heads_of(rows))
         return response_of([None] * len(request.ops), trials, current, self._attrs)
 
     async def _read(self, heads: list[Head]) -> list[FinishedTrial]:
         if not heads:
             return []
-        # States come before contents: so the contents of a finished trial are its last.
+        # States come before contents: so the contents of a finished trial are its last. Each
+        # statement sees what is there when it begins: a transaction would make no difference.
         read = partial(read_trials, self._server.dialect, heads)
-        trials = await self._server.transact(read, writes=False)
+        trials = await self._server.transact(read, writes=False, alone=True)
         return sorted(trials, key=lambda trial: trial.number)

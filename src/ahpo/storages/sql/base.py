@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -55,6 +57,15 @@ class SQLBackend(Backend):
 
     async def delete_study(self, study_name: str) -> None:
         await self.transact(partial(studies.delete_study, self.dialect, study_name))
+
+    async def sweep(self) -> None:
+        plan = partial(studies.sweep, self.dialect)
+        while True:
+            began = time.monotonic()
+            if not await self.transact(plan, durable=False):
+                return
+            if not self.dialect.is_remote:  # who waits for SQLite looks again now and then
+                await asyncio.sleep(time.monotonic() - began)
 
     async def study_names(self) -> list[str]:
         return await self.transact(partial(studies.study_names, self.dialect), writes=False)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from ahpo.storages.sql.rows import datetime_of
 from ahpo.storages.sql.statements import Plan, Statement, Table
 
 __all__ = ("Dialect", "SQLiteDialect", "conflict")
+
+
+_PORTIONS = (100, 10, 1)  # how many rows SQLite is given at once; it takes 999 values at least
 
 
 class Dialect:
@@ -27,6 +31,7 @@ class Dialect:
     """
 
     for_update = ""
+    no_time = "NULL"  # where a query has times in other rows
     is_remote = True
     max_key: int | None = 512
     max_text: int | None = None
@@ -52,8 +57,8 @@ class Dialect:
         return Statement(self.text(sql), args)
 
     def run(self, sql: str, *args: Any) -> Statement:
-        """Return a statement that gives the number of the rows that it changed."""
-        return Statement(self.text(sql), args, rows=False)
+        """Return a statement of which nobody wants to know anything but that it was run."""
+        return Statement(self.text(sql), args, rows=False, heard=False)
 
     def within(self, ids: Sequence[int]) -> tuple[str, tuple[Any, ...]]:
         """Return the condition that a column is one of ``ids`` (not empty), and its arguments."""
@@ -72,11 +77,11 @@ class Dialect:
         raise NotImplementedError
 
     def insert_study(self, study_name: str) -> Statement:
-        """Return the statement that adds a study unless there is one of that name."""
+        """Return the statement that adds a study, or no row if there is one of that name."""
         return self.run(
             "INSERT INTO studies (study_name) VALUES (?) ON CONFLICT (study_name) DO NOTHING",
             study_name,
-        )
+        )._replace(heard=True)
 
     def beat(self, ids: Sequence[int]) -> Statement:
         """Return the statement that renews the leases of those of the trials that are running."""
@@ -87,6 +92,10 @@ class Dialect:
             "ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat",
             *args,
         )
+
+    def announce(self, study_id: int) -> Plan[None]:
+        """Run what tells others that trials which they run have been finished, if anything can."""
+        yield from ()
 
     def before(self, seconds: float) -> tuple[str, Any]:
         """Return how the time so many seconds ago is worded, and its argument."""
@@ -143,7 +152,15 @@ class SQLiteDialect(Dialect):
         return " IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
 
     def write(self, table: Table, rows: Sequence[Sequence[Any]]) -> Plan[None]:
-        yield Statement(self.text(_insert(table)), rows=False, many=rows)
+        # Each time that a statement is run, the thread gives up the interpreter, and may have to
+        # wait for it. Of few sizes, so that the statements are compiled once.
+        start = 0
+        for size in _PORTIONS:
+            sql = self.text(_insert(table, size))
+            while len(rows) - start >= size:
+                cells = tuple(chain.from_iterable(rows[start : start + size]))
+                yield Statement(sql, cells, rows=False, heard=False)
+                start += size
 
     def update(self, sets: Sequence[tuple[int, str, Any]], column: str) -> Plan[None]:
         sql = f"UPDATE trials SET state = ?, {column} = ? WHERE trial_id = ?"
@@ -158,9 +175,10 @@ class SQLiteDialect(Dialect):
         return None if moment is None else moment.isoformat(" ", "microseconds")
 
 
-def _insert(table: Table) -> str:
+def _insert(table: Table, n: int) -> str:
     names = [name for name, _ in table.columns]
-    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    row = f"({', '.join('?' * len(names))})"
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * n)}"
     return sql + conflict(table)
 
 

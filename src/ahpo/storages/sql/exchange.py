@@ -31,6 +31,7 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 
 __all__ = (
     "FINAL",
+    "NEWS",
     "Attrs",
     "Exchanged",
     "StudyRow",
@@ -40,18 +41,27 @@ __all__ = (
     "heads_of",
     "missing",
     "response_of",
-    "select_heads",
-    "select_study",
+    "select_news",
     "writes_anything",
 )
 
 FINAL = frozenset(state.name for state in TrialState if state.is_finished())
 _HEAD = "SELECT trial_id, number, #state, datetime_start, datetime_complete FROM trials WHERE "
-_STUDY = (
-    "SELECT 0, study_name, '' FROM studies WHERE study_id = ?"
-    ' UNION ALL SELECT 1, "key", value_json FROM study_user_attributes WHERE study_id = ?'
-    ' UNION ALL SELECT 2, "key", value_json FROM study_system_attributes WHERE study_id = ?'
-    " UNION ALL SELECT 3, '', '' FROM trials WHERE trial_id = ? AND study_id = ?"
+# What is news comes from one query, whose rows say what they are: the study itself, its attributes
+# of either kind, the last trial that the store knows, or a trial that may have changed.
+_NAMED, _LAST, _TRIAL = 0, 3, 4
+NEWS = range(5)
+_NEWS = (
+    "SELECT 0, 0, 0, study_name, '', {none}, {none} FROM studies WHERE study_id = ?"
+    ' UNION ALL SELECT 1, 0, 0, "key", value_json, {none}, {none}'
+    " FROM study_user_attributes WHERE study_id = ?"
+    ' UNION ALL SELECT 2, 0, 0, "key", value_json, {none}, {none}'
+    " FROM study_system_attributes WHERE study_id = ?"
+    " UNION ALL SELECT 3, 0, 0, '', '', {none}, {none}"
+    " FROM trials WHERE trial_id = ? AND study_id = ?"
+)
+_CHANGED = (
+    "SELECT 4, trial_id, number, #state, '', datetime_start, datetime_complete FROM trials WHERE "
 )
 
 
@@ -108,6 +118,7 @@ class _Exchange:
         self.answers: list[Any] = [None] * len(request.ops)
         self.writes = Writes()
         self.changed: set[int] = set()  # trials that belong into the response, whatever else does
+        self.ends_of_others = False  # whether running trials of others are finished
 
     def plan(self, attrs: Attrs | None, quiet: bool) -> Plan[Exchanged]:
         dialect, request = self.dialect, self.request
@@ -141,6 +152,8 @@ class _Exchange:
         for position, op in enumerate(request.ops):
             if isinstance(op, Reap):
                 self.answers[position] = yield from self._reap(op)
+        if self.ends_of_others:  # only then: announcing makes commits queue up
+            yield from dialect.announce(self.study.study_id)
         if request.release:
             within, args = dialect.within(request.release)
             yield dialect.run(f"DELETE FROM trial_heartbeats WHERE trial_id{within}", *args)
@@ -231,6 +244,8 @@ class _Exchange:
         self.writes.put(trial_id, cells)
         if isinstance(fact, TrialFinished):
             states[trial_id] = fact.state.name
+            if state == TrialState.RUNNING.name and trial_id not in self.request.seen.own:
+                self.ends_of_others = True
             self.writes.ends[trial_id] = fact.state.name, self.dialect.time(fact.at)
 
     # -- leases -----------------------------------------------------------------------------
@@ -251,6 +266,7 @@ class _Exchange:
             reaped.ends[trial_id] = TrialState.FAIL.name, self.dialect.time(op.at)
         yield from reaped.run(self.dialect)
         self.changed.update(reaped.ends)
+        self.ends_of_others = self.ends_of_others or bool(rows)
         return [number for _, number in rows]
 
     # -- news -------------------------------------------------------------------------------
@@ -259,8 +275,18 @@ class _Exchange:
         self, placed: Placed, places: bool, attrs: Attrs | None, quiet: bool
     ) -> Plan[Exchanged]:
         read = self.request.read and not quiet
-        current = (yield from self._read_study()) if read else None
-        heads = yield from self._read_heads(read, read or places)
+        sql, args = select_news(
+            self.dialect,
+            self.study,
+            self.request.seen,
+            changed=self.changed,
+            ends=self.writes.ends.keys(),
+            news=read,
+            new=read or places,
+        )
+        rows = (yield self.dialect.fetch(sql, *args)) if sql else ()
+        current = attrs_of(self.study, self.request.seen, rows) if read else None
+        heads = heads_of(rows)
         # States come before contents: so the contents of a finished trial are its last.
         empty = {head.trial_id for head in placed.empty}
         full = [head for head in heads if head.trial_id not in empty]
@@ -269,25 +295,6 @@ class _Exchange:
             trials += [record_of(head) for head in heads if head.trial_id in empty]
         trials.sort(key=lambda trial: trial.number)
         return response_of(self.answers, trials, current, attrs)
-
-    def _read_study(self) -> Plan[Attrs]:
-        sql, args = select_study(self.study, self.request.seen)
-        return attrs_of(self.study, self.request.seen, (yield self.dialect.fetch(sql, *args)))
-
-    def _read_heads(self, news: bool, new: bool) -> Plan[list[Head]]:
-        """Read the rows of the trials that belong into the response, by ascending identifier."""
-        sql, args = select_heads(
-            self.dialect,
-            self.study.study_id,
-            self.request.seen,
-            changed=self.changed,
-            ends=self.writes.ends.keys(),
-            news=news,
-            new=new,
-        )
-        if not sql:
-            return []
-        return heads_of((yield self.dialect.fetch(sql, *args)))
 
 
 def check_end(fact: TrialFinished, study: StudyRow) -> None:
@@ -301,9 +308,9 @@ def check_end(fact: TrialFinished, study: StudyRow) -> None:
         )
 
 
-def select_heads(
+def select_news(
     dialect: Dialect,
-    study_id: int,
+    study: StudyRow,
     seen: Seen,
     *,
     changed: Set[int] = frozenset(),
@@ -311,17 +318,21 @@ def select_heads(
     news: bool = True,
     new: bool = True,
 ) -> tuple[str, list[Any]]:
-    """Return the query for the rows of the trials that belong into a response, and its arguments.
+    """Return the query for what belongs into a response, and its arguments.
 
-    :param changed: those that do so whatever has become of them
+    :param changed: trials that do so whatever has become of them
     :param ends: those that the request finishes itself
-    :param news: whether what others have done is asked for
-    :param new: whether trials are that the store has not seen
+    :param news: whether it is asked what others have done
+    :param new: whether trials are asked for that the store has not seen
     """
+    study_id = study.study_id
     parts: list[str] = []
     args: list[Any] = []
+    if news:
+        parts.append(_NEWS.format(none=dialect.no_time))
+        args += [study_id, study_id, study_id, seen.last_id, study_id]
     if new:
-        parts.append("study_id = ? AND trial_id > ?")
+        parts.append(f"{_CHANGED}study_id = ? AND trial_id > ?")
         args += [study_id, seen.last_id]
     if news:
         ended = ends & seen.own.keys()  # that is no news
@@ -330,41 +341,36 @@ def select_heads(
             left = [one for one in ids if one not in changed and one not in ended]
             if left:
                 within, some = dialect.within(left)
-                parts.append(f"trial_id{within} AND state NOT IN {same}")
+                parts.append(f"{_CHANGED}trial_id{within} AND state NOT IN {same}")
                 args += some
     if changed:
         within, some = dialect.within(sorted(changed))
-        parts.append(f"trial_id{within}")
+        parts.append(f"{_CHANGED}trial_id{within}")
         args += some
-    return " UNION ALL ".join(_HEAD + part for part in parts), args
+    return " UNION ALL ".join(parts), args
 
 
 def heads_of(rows: Iterable[Sequence[Any]]) -> list[Head]:
-    """Return the heads that were read, each once, by ascending identifier."""
-    return [Head(*row) for _, row in sorted({row[0]: row for row in rows}.items())]
-
-
-def select_study(study: StudyRow, seen: Seen) -> tuple[str, list[Any]]:
-    """Return the query for what may change of a study, and its arguments."""
-    study_id = study.study_id
-    return _STUDY, [study_id, study_id, study_id, seen.last_id, study_id]
+    """Return the heads of trials among what was read, each once, by ascending identifier."""
+    found = {row[1]: (*row[1:4], *row[5:7]) for row in rows if row[0] == _TRIAL}
+    return [Head(*head) for _, head in sorted(found.items())]
 
 
 def attrs_of(study: StudyRow, seen: Seen, rows: Iterable[Sequence[Any]]) -> Attrs:
-    """Return the attributes of a study, as the query for it found them.
+    """Return the attributes of the study among what was read.
 
     :raises KeyError: if the study has been deleted
     """
     found = Attrs({}, {})
     names = []
     last_is_there = seen.last_id < 0
-    for kind, key, text in rows:
-        if kind == 0:
-            names.append(key)
-        elif kind == 3:
+    for what, _, _, name, text, *_ in rows:
+        if what == _NAMED:
+            names.append(name)
+        elif what == _LAST:
             last_is_there = True
-        else:
-            found[kind - 1][key] = text
+        elif what < _LAST:
+            found[what - 1][name] = text
     # SQLite uses identifiers again: another study may have come in the place of a deleted one.
     if names != [study.study_name] or not last_is_there:
         raise missing(study.study_name)

@@ -18,6 +18,7 @@ from ahpo.storages.sql.versions import stamp_version
 
 try:
     import asyncmy
+    from asyncmy.constants import CLIENT
     from asyncmy.cursors import Cursor
     from asyncmy.errors import MySQLError
 except ImportError as exc:
@@ -37,7 +38,8 @@ _WORDS = SchemaWords(
     # Names that differ in case, or in an accent, are different names.
     suffix=" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
 )
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 30, 120
+# Seconds to wait for a connection, and for the next bytes of an answer.
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 15, 30
 # Servers refuse packets of more than so many bytes, 16 million as a rule.
 _MAX_ROWS, _MAX_BYTES = 1000, 1_000_000
 # Too many connections or resources in use, shutting down, network trouble, a row changed or a lock
@@ -62,6 +64,30 @@ _ARGUMENTS = _NUMBERS.keys() | {"charset", "ssl", "unix_socket", "init_command",
 class _Cursor(Cursor):
     async def _show_warnings(self, connection: Any) -> None:
         """Leave them: newer servers warn of words without which older ones do not understand us."""
+
+
+class _Session:
+    """Hold a connection, and the statements that go ahead of the next one.
+
+    Each packet is a round trip: so statements of which nobody wants to know anything wait for one
+    of which somebody does.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self.ahead: list[str] = []
+
+    async def run(self, sql: str, args: Sequence[Any] = (), heard: bool = True) -> Any:
+        """Run a statement; return its rows, or how many it changed, or None if it has to wait."""
+        async with self.driver.cursor() as cursor:
+            self.ahead.append(cursor.mogrify(sql, args) if args else sql)
+            if not heard and sum(map(len, self.ahead)) < _MAX_BYTES:
+                return None
+            together, self.ahead = ";".join(self.ahead), []
+            await cursor.execute(together)
+            while await cursor.nextset():
+                pass
+            return cursor.rowcount if cursor.description is None else await cursor.fetchall()
 
 
 class MySQLDialect(Dialect):
@@ -109,7 +135,7 @@ class MySQLDialect(Dialect):
             "INSERT INTO studies (study_name) VALUES (?) "
             "ON DUPLICATE KEY UPDATE study_id = study_id",
             study_name,
-        )
+        )._replace(heard=True)
 
     def beat(self, ids: Sequence[int]) -> Statement:
         within, args = self.within(ids)
@@ -179,46 +205,43 @@ class MySQLBackend(ServerBackend):
             "read_timeout": _READ_TIMEOUT,
             "autocommit": True,  # but for what stands between BEGIN and COMMIT
             "cursor_cls": _Cursor,
+            "client_flag": CLIENT.MULTI_STATEMENTS,
             **_driver_arguments({**parts.query, **(connect_args or {})}),
         }
 
     # -- what the driver does ---------------------------------------------------------------
 
     async def _connect(self) -> Any:
-        connection = await asyncmy.connect(**self._arguments)
+        session = _Session(await asyncmy.connect(**self._arguments))
         try:
             # Each statement is to see what was committed before it: with the usual level, the first
             # one would decide, and numbers of trials could come twice.
-            await self._execute(
-                connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-            )
+            await session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         except BaseException:
-            self._drop(connection)
+            self._drop(session)
             raise
-        return connection
-
-    async def _execute(self, connection: Any, sql: str, args: Sequence[Any] = ()) -> Any:
-        async with connection.cursor() as cursor:
-            await cursor.execute(sql, args or None)
-            return cursor.rowcount if cursor.description is None else await cursor.fetchall()
+        return session
 
     async def _begin(self, connection: Any, durable: bool) -> None:
-        await self._execute(connection, "BEGIN")
+        connection.ahead.append("BEGIN")
 
     async def _run(self, connection: Any, statement: Statement) -> Any:
-        return await self._execute(connection, statement.sql, statement.args)
+        sql, args = statement[:2]
+        return await connection.run(sql, args, heard=statement.rows or statement.heard)
 
     async def _end(self, connection: Any, word: str) -> None:
-        await self._execute(connection, word)
+        if word == "ROLLBACK":
+            connection.ahead.clear()
+        await connection.run(word)
 
     def _is_closed(self, connection: Any) -> bool:
-        return not connection.connected
+        return not connection.driver.connected
 
     def _drop(self, connection: Any) -> None:
-        connection.close()
+        connection.driver.close()
 
     async def _close(self, connection: Any) -> None:
-        await connection.ensure_closed()
+        await connection.driver.ensure_closed()
 
     def _translated(self, exc: Exception) -> Exception:
         where, reason = self._parts.shown(), str(exc) or type(exc).__name__

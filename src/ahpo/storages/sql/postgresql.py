@@ -15,6 +15,7 @@ from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.at_once import AtOnceDialect, AtOnceLink
 from ahpo.storages.sql.dialect import conflict
 from ahpo.storages.sql.exchange import StudyRow
+from ahpo.storages.sql.listening import Ears, ListeningLink, channel_of
 from ahpo.storages.sql.schema import ENUMS, TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend, Unsuitable
 from ahpo.storages.sql.statements import Plan, Statement, Table
@@ -29,7 +30,7 @@ _WORDS = SchemaWords(
     enum="{type}",
 )
 # Seconds to wait for a connection, and for the answer to a statement.
-_CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 30.0, 120.0
+_CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 15.0, 30.0
 # Any number will do, as long as all of us take the same one.
 _ADVISORY_LOCK = 0x6168706F
 # What the server says when it is worth trying again: connection lost, resources short, shutting
@@ -48,6 +49,7 @@ class PostgreSQLDialect(AtOnceDialect):
     """Word statements for PostgreSQL."""
 
     for_update = " FOR UPDATE"
+    no_time = "CAST(NULL AS timestamp)"
     now = "CAST(clock_timestamp() AS timestamp)"
 
     def translate(self, sql: str) -> str:
@@ -92,6 +94,9 @@ class PostgreSQLDialect(AtOnceDialect):
             f"FROM unnest(?::int[], ?::text[], ?::timestamp[]) AS new (c0, c1, c2){source} "
             f"WHERE trial_id = c0{condition}"
         )
+
+    def announce(self, study_id: int) -> Plan[None]:
+        yield self.fetch("SELECT pg_notify(?, '')", channel_of(study_id))
 
     def before(self, seconds: float) -> tuple[str, Any]:
         return f"{self.now} - make_interval(secs => ?)", float(seconds)
@@ -139,11 +144,13 @@ class PostgreSQLBackend(ServerBackend):
         for name in [name for name in query if name.startswith("keepalives")]:
             del query[name]  # of libpq, which is not here
         self._dsn = _dsn(parts, query)
+        self._ears: Ears | None = Ears()
 
     # -- what the driver does ---------------------------------------------------------------
 
     def link(self, row: StudyRow) -> Link:
-        return AtOnceLink(self, row)
+        ears = self._ears
+        return AtOnceLink(self, row) if ears is None else ListeningLink(self, row, ears)
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(self._dsn, **self._arguments)
@@ -153,6 +160,20 @@ class PostgreSQLBackend(ServerBackend):
         # may have another session.
         sql = "BEGIN ISOLATION LEVEL READ COMMITTED"
         await connection.execute(sql if durable else f"{sql}; SET LOCAL synchronous_commit TO OFF")
+
+    async def _tune(self, connection: Any) -> None:
+        if self._ears is None:
+            return
+        try:
+            await self._ears.tune(connection)
+        except asyncpg.PostgresError as exc:
+            if getattr(exc, "sqlstate", None) in _FOREIGN_STATEMENT:
+                self._without_cache(connection, exc)
+            if isinstance(self._translated(exc), StorageUnavailable):
+                self._drop(connection)  # the driver may think that it listens
+                raise
+            self._ears = None  # there are servers that do not have it
+            await connection.execute("ROLLBACK")
 
     async def _run(self, connection: Any, statement: Statement) -> Any:
         try:

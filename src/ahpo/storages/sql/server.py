@@ -62,6 +62,9 @@ class ServerBackend(SQLBackend):
     async def _connect(self) -> Any:
         """Return a new connection."""
 
+    async def _tune(self, connection: Any) -> None:
+        """Make a connection ready for what comes next, before a transaction begins."""
+
     @abstractmethod
     async def _begin(self, connection: Any, durable: bool) -> None:
         """Begin a transaction, in which each statement sees what is committed when it begins."""
@@ -162,7 +165,7 @@ class ServerBackend(SQLBackend):
         writes: bool = True,
         alone: bool = False,
     ) -> T:
-        """Carry out a plan; ``alone`` says that it is one statement, a transaction by itself."""
+        """Carry out a plan; ``alone`` says that each statement may be a transaction by itself."""
         self._at_home()
         if not self._prepared:
             async with self._preparing:
@@ -193,6 +196,7 @@ class ServerBackend(SQLBackend):
         keep = False
         try:
             try:
+                await self._tune(connection)
                 if not alone:
                     await self._begin(connection, durable)
                 result = await self._drive(connection, plan)
@@ -201,7 +205,7 @@ class ServerBackend(SQLBackend):
                 keep = True
                 return result
             except (OSError, TimeoutError):
-                raise  # who does not answer, is not asked again
+                raise  # who does not answer is not asked to roll back: dropping it does that
             except Exception:
                 with suppress(*self._failures):
                     if not alone:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -85,6 +87,7 @@ class SQLiteBackend(SQLBackend):
             )
         arguments.pop("check_same_thread", None)  # one thread has the connection anyway
         self.path = path
+        self.in_memory = ":memory:" in path or "mode=memory" in path
         self.dialect = SQLiteDialect()
         self._arguments = arguments
         self._check = not skip_compatibility_check
@@ -93,6 +96,9 @@ class SQLiteBackend(SQLBackend):
         self._opening: asyncio.Lock = asyncio.Lock()
         self._durable = True
         self.n_own = 0
+        self._using = threading.Lock()  # held while something is done with what is open
+        self._opened: sqlite3.Connection | None = None
+        _backends.add(self)
 
     # -- in the thread of the connection ----------------------------------------------------
 
@@ -113,7 +119,18 @@ class SQLiteBackend(SQLBackend):
                 raise
         except sqlite3.Error as exc:
             raise self._translated(exc) from exc
+        self._opened = connection
         return connection
+
+    def _first_open(self) -> sqlite3.Connection:
+        with self._using:
+            return self._open()
+
+    def _again(self, connection: aiosqlite.Connection) -> sqlite3.Connection:
+        """Open the file again, which was closed for a fork."""
+        connection._connection = opened = self._open()
+        self.n_own += 1  # whether others have written meanwhile is not known
+        return opened
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._durable = True
@@ -168,7 +185,7 @@ class SQLiteBackend(SQLBackend):
         async with self._opening:
             connection = self._connection
             if connection is None:
-                connection = aiosqlite.Connection(self._open, 64)
+                connection = aiosqlite.Connection(self._first_open, 64)
                 # A process that ends with a storage open must not wait for it for ever. (Up to
                 # aiosqlite 0.21 a connection is its thread.)
                 thread: Any = getattr(connection, "_thread", connection)
@@ -185,11 +202,13 @@ class SQLiteBackend(SQLBackend):
 
         def job() -> None:
             try:
-                if writes:
-                    self._set_durable(connection._conn, durable)
-                begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-                done.append(_transact(connection._conn, plan(), begin))
-                self.n_own += writes
+                with self._using:
+                    opened = self._opened or self._again(connection)
+                    if writes:
+                        self._set_durable(opened, durable)
+                    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+                    done.append(_transact(opened, plan(), begin))
+                    self.n_own += writes
             except BaseException as exc:
                 failed.append(exc)
 
@@ -289,3 +308,37 @@ def _transact(connection: sqlite3.Connection, plan: Plan[T], begin: str) -> T:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+# -- fork ---------------------------------------------------------------------------------------
+
+# What SQLite knows of its locks would not be true in a child: there it would believe to hold those
+# of the parent, and the parent could remove the log that the child is writing. So a file is closed
+# while the process forks, and opened again by whoever needs it.
+_backends: weakref.WeakSet[SQLiteBackend] = weakref.WeakSet()
+_held: list[SQLiteBackend] = []
+
+
+def _before_fork() -> None:
+    _held[:] = list(_backends)
+    for backend in _held:
+        backend._using.acquire()
+        if backend._opened is not None and not backend.in_memory:
+            backend._opened.close()
+            backend._opened = None
+
+
+def _in_parent() -> None:
+    for backend in _held:
+        backend._using.release()
+    _held.clear()
+
+
+def _in_child() -> None:
+    for backend in _held:
+        if backend._connection is not None:
+            backend._connection._connection = None  # its thread is the parent's
+    _in_parent()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

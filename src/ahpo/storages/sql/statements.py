@@ -28,13 +28,15 @@ class Statement(NamedTuple):
     """Ask for one statement to be run.
 
     Who runs it sends back the rows if ``rows`` is true, and else how many rows it changed. With
-    ``many`` it is run once for each of those tuples of arguments; then nothing is sent back.
+    ``many`` it is run once for each of those tuples of arguments; then nothing is sent back. Nor
+    need anything be if it is not ``heard``: it may then be sent together with the next one.
     """
 
     sql: str
     args: Sequence[Any] = ()
     rows: bool = True
     many: Sequence[Sequence[Any]] | None = None
+    heard: bool = True
 
 
 # What is done in one transaction: yields statements, is sent what they gave, returns a result. It

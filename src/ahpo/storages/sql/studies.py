@@ -10,7 +10,7 @@ from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.exchange import StudyRow, missing
 from ahpo.storages.sql.statements import DIRECTIONS, Plan
 
-__all__ = ("create_study", "delete_study", "open_study", "study_names")
+__all__ = ("create_study", "delete_study", "open_study", "study_names", "sweep")
 
 
 def create_study(
@@ -64,25 +64,39 @@ _OF_TRIALS = (
     "trial_heartbeats",
 )
 _OF_STUDY = (
-    "trials",
     "study_user_attributes",
     "study_system_attributes",
     "study_directions",
     "studies",
 )
+_PORTION = 500  # trials: a fraction of a second, with all that belongs to them
 
 
 def delete_study(dialect: Dialect, study_name: str) -> Plan[None]:
-    """Delete a study with all that belongs to it.
+    """Delete a study, and leave its trials to `sweep`: of no study, they are seen by nobody.
 
     :raises KeyError: if there is none of that name
     """
     study_id = yield from _find(dialect, study_name, dialect.for_update)
-    trials = "(SELECT trial_id FROM trials WHERE study_id = ?)"
-    for table in _OF_TRIALS:
-        yield dialect.run(f"DELETE FROM {table} WHERE trial_id IN {trials}", study_id)
+    yield dialect.run("UPDATE trials SET study_id = NULL WHERE study_id = ?", study_id)
     for table in _OF_STUDY:
         yield dialect.run(f"DELETE FROM {table} WHERE study_id = ?", study_id)
+
+
+def sweep(dialect: Dialect) -> Plan[bool]:
+    """Delete some of the trials that deleted studies have left; return whether more may be left.
+
+    All of them at once would keep others from writing to SQLite for longer than they wait.
+    """
+    rows = yield dialect.fetch(
+        "SELECT trial_id FROM trials WHERE study_id IS NULL "
+        f"ORDER BY trial_id LIMIT {_PORTION}{dialect.for_update}"
+    )
+    if rows:
+        within, args = dialect.within([row[0] for row in rows])
+        for table in (*_OF_TRIALS, "trials"):
+            yield dialect.run(f"DELETE FROM {table} WHERE trial_id{within}", *args)
+    return len(rows) == _PORTION
 
 
 def study_names(dialect: Dialect) -> Plan[list[str]]:
