@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -56,8 +58,30 @@ def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     for thread in _strays(before):
         thread.join(_MOMENT)
     if _strays(before):
-        gc.collect()  # what closes with the last who had it may be in a cycle
+        gc.collect()  # plain code closes no storage: its connections end with it
     for thread in _strays(before):
         thread.join(_JOIN_SECONDS)  # one that is just ending is no leak
     left = _strays(before)
     assert not left, f"threads were left running: {left}"
+
+
+@pytest.fixture(autouse=True)
+def optuna_speaks_as_before() -> Iterator[None]:
+    """Keep what a test sets of Optuna's log from the next one."""
+    before = _verbosity()
+    yield
+    if _verbosity() != before:
+        sys.modules["optuna"].logging.set_verbosity(logging.INFO if before is None else before)
+
+
+def _verbosity() -> int | None:
+    optuna = sys.modules.get("optuna")
+    return None if optuna is None else optuna.logging.get_verbosity()
+
+
+@pytest.fixture
+def quiet_optuna() -> None:
+    """Let Optuna say only what is an error."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)

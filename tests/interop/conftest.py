@@ -83,8 +83,5 @@ def sqlite(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(autouse=True)
-def quiet_optuna() -> Iterator[None]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    yield
-    optuna.logging.set_verbosity(verbosity)
+def quiet(quiet_optuna: None) -> None:
+    """Let Optuna say nothing of trials."""

@@ -104,7 +104,7 @@ async def test_a_storage_that_nobody_has_any_more_is_closed() -> None:
 
     def make_backend():
         backend = server.backend()
-        setattr(backend, "aclose", aclose)  # noqa: B010
+        backend.aclose = aclose  # type: ignore[method-assign]
         return backend
 
     async def aclose() -> None:

@@ -32,7 +32,7 @@ LEASES = Leases()
 
 
 class Renewing(Protocol):
-    """Hold leases."""
+    """Hold leases, unless the study of the trials has been deleted."""
 
     @property
     def deleted(self) -> bool:

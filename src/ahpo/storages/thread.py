@@ -34,7 +34,7 @@ class StorageThread:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop
-        # Not the context of whoever asks: it would be kept for as long as what is asked for.
+        # Not the context of who asks, which would be kept for as long as what they start goes on.
         self._context = contextvars.Context()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._farewells: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}

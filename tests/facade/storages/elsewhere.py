@@ -59,7 +59,7 @@ def enqueue(place: Place, *values: float) -> None:
 
 
 def run_until(place: Place, n_trials: int) -> list[int]:
-    """Run trials until there are so many, whoever ran them; return the numbers of our own."""
+    """Run trials until there are so many; return the numbers of those that were run here."""
     numbers: list[int] = []
 
     def objective(trial: Any) -> float:

@@ -11,7 +11,6 @@ import pytest
 
 import ahpo
 from ahpo import aio
-from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.storages import (
     JournalFileBackend,
     JournalStorage,
@@ -20,6 +19,7 @@ from ahpo.storages import (
     RetryHeartbeatStaleTrialCallback,
     fail_stale_trials,
 )
+from ahpo.storages.leases import Leases
 from ahpo.trial import TrialState
 from tests.facade.storages.places import KINDS, Place
 from tests.faults.program import Program
@@ -107,9 +107,8 @@ async def never(seconds: float) -> None:
 
 def silent_storage(place: Place) -> Any:
     """Return a storage whose heartbeats never come, so that its trials are stale at once."""
-    storage = place.storage(heartbeat_interval=1, grace_period=1e-9)
-    assert storage.leases is not None
-    storage.leases = storage.leases._replace(sleep=never)
+    storage = place.storage()
+    storage.leases = Leases(1.0, 1e-9, never)
     return storage
 
 
@@ -157,7 +156,7 @@ async def test_fail_stale_trials_is_awaited_for_an_async_study(
             for _ in range(2):
                 await fail_stale_trials(study)
             assert [t.state for t in study.trials] == [TrialState.FAIL]
-        with pytest.raises((UpdateFinishedTrialError, ValueError), match="Trial#0|FAIL"):
+        with pytest.raises(ValueError, match="Cannot tell a FAIL trial"):
             await silent.tell(trial, 1.0)
 
 
@@ -186,5 +185,7 @@ def test_times_that_make_no_sense(name: str, value: float, tmp_path: Any) -> Non
         lambda **times: RDBStorage("sqlite://", **times),
         lambda **times: JournalStorage(backend, **times),
     ):
-        with pytest.raises(ValueError, match=f"`{name}` must be above 0 .*, but it is {value}"):
+        with pytest.raises(
+            ValueError, match=f"`{name}` must be above 0 or None, but it is {value}"
+        ):
             make(**{name: value})

@@ -55,8 +55,7 @@ def path(tmp_path: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def strict_optuna() -> Iterator[None]:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def strict_optuna(quiet_optuna: None) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield

@@ -32,9 +32,8 @@ from tests.storages.sql.peer import NOW, UNIT, completed, created, observed, ope
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+    pytest.mark.usefixtures("quiet_optuna"),
 ]
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @pytest.fixture

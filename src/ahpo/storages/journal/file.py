@@ -213,6 +213,8 @@ def _read(file: FileIO, transaction: Transaction, locked: bool = False) -> bool:
             f"there are {size}."
         )
     if size > transaction.cursor:
+        if transaction.full and not locked:
+            return False
         for text, end in _texts(file, transaction.cursor, locked):
             transaction.absorb(text, end)
             if transaction.full and not locked and end < size:

@@ -185,12 +185,14 @@ class Replay:
     def _feed_params(self, lines: Iterable[str]) -> None:
         names, kinds, firsts = self._names, self._kinds, self._first_kinds
         start = ""
+        params: dict[str, float] = {}
+        distributions: dict[str, BaseDistribution] = {}
         for line in lines:
             try:
                 begin, named, value, described = line.rsplit(',"', 3)
                 if begin != start:
                     trial = self._trial_of(begin)
-                    start = begin
+                    start, params, distributions = begin, trial.params, trial.distributions
                 name, kind = names[named], kinds[described]
                 number = float(value[_INTERNAL])
                 if firsts[name] is not kind and self.misfit(name, kind) is not None:
@@ -199,8 +201,8 @@ class Replay:
                 if self.read(line) is None:
                     self._learn(line)
                 continue
-            trial.params[name] = number
-            trial.distributions[name] = kind
+            params[name] = number
+            distributions[name] = kind
 
     def _trial_of(self, begin: str) -> Unfinished:
         """Return the trial that a line changes which begins so.
@@ -251,7 +253,7 @@ class Replay:
         try:
             log: dict[str, Any] = _parsed(line) if isinstance(line, str) else line
             outcome: Outcome = _APPLIERS[log["op_code"]](self, log)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self.broken = True
             text = str(line)
             shown = text if len(text) <= 200 else f"{text[:200]}..."
@@ -360,7 +362,7 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         kind = distribution_of(log["distribution"])
-        outcome = self._param(trial, log["param_name"], log["param_value_internal"], kind)
+        outcome = self._param(trial, log["param_name"], float(log["param_value_internal"]), kind)
         if outcome is None:
             self.touched.add(trial.trial_id)
         return outcome
@@ -370,7 +372,7 @@ class Replay:
         if trial is None:
             return self._refused(log["trial_id"])
         value = log["intermediate_value"]
-        trial.reports[log["step"]] = float("nan") if value is None else value
+        trial.reports[log["step"]] = float("nan") if value is None else float(value)
         self.touched.add(trial.trial_id)
         return None
 
