@@ -29,6 +29,7 @@ settings.load_profile(
 # that asyncio and anyio keep for reuse.
 _KEPT = ("ahpo-storages", "asyncio_", "AnyIO worker thread", "pytest_timeout", "tqdm")
 _JOIN_SECONDS = 5.0
+_MOMENT = 0.1
 
 
 def _strays(before: set[threading.Thread]) -> list[threading.Thread]:
@@ -54,6 +55,8 @@ def nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("no_task_left")
     before = set(threading.enumerate())
     yield
+    for thread in _strays(before):
+        thread.join(_MOMENT)
     if _strays(before):
         gc.collect()  # plain code closes no storage: its connections end with it
     for thread in _strays(before):

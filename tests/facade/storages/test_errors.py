@@ -88,6 +88,12 @@ def test_a_wrong_address_is_an_error_at_once(scheme: str, face: Any, free_port: 
     refused(face, url, StorageInternalError, message)
 
 
+def test_a_wrong_address_of_redis_is_an_error_at_once(face: Any, free_port: int) -> None:
+    url = f"redis://:secret@127.0.0.1:{free_port}/0"
+    message = f"Redis is out of reach: .*127.0.0.1:{free_port}"
+    refused(face, url, StorageInternalError, message)
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_no_such_database(kind: str, face: Any, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(f"{kind}_url") + "_none"

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import StorageUnavailable, StorageUnreachable
 from ahpo.storages.journal.base import BaseJournalBackend, Place, Transaction, acquire
 from ahpo.storages.journal.records import dumps
 
@@ -268,6 +268,9 @@ async def _translated() -> AsyncIterator[None]:
         exceptions.ReadOnlyError,
         exceptions.ClusterError,
     ) as error:
-        raise StorageUnavailable(f"Redis is out of reach: {error}") from error
+        # Its kinds, such as that Redis is still loading, come from a Redis that answers.
+        silence = type(error) in (exceptions.ConnectionError, exceptions.TimeoutError)
+        unavailable = StorageUnreachable if silence else StorageUnavailable
+        raise unavailable(f"Redis is out of reach: {error}") from error
     except exceptions.RedisError as error:
         raise StorageInternalError(f"Redis refuses: {error}") from error
