@@ -115,6 +115,7 @@ class ReplicaStore(StudyStore):
         self.lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
         self._state = _IDLE
+        self._timed = False  # whether there will be a look at what lingers
         self._link: Link | None = link
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
@@ -142,8 +143,8 @@ class ReplicaStore(StudyStore):
             _check_json(fact.key, fact.value)
         with self.lock:
             self.history.apply(fact)
-            idle = self._queue(_Item(fact))
-        if idle:
+            untimed = self._queue(_Item(fact))
+        if untimed:
             self._here().soon(self._linger)
 
     def record_param(
@@ -151,16 +152,17 @@ class ReplicaStore(StudyStore):
     ) -> None:
         with self.lock:
             self.history.set_param(trial, name, value, distribution)
-            idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
-        if idle:
+            untimed = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
+        if untimed:
             self._here().soon(self._linger)
 
     def _queue(self, item: _Item) -> bool:
+        """Queue what nobody waits for; return whether a time is to be set for it."""
         self._items.append(item)
-        idle = self._state == _IDLE
-        if idle:
-            self._state = _LINGERING
-        return idle
+        if self._state != _IDLE:
+            return False
+        self._state = _LINGERING
+        return not self._timed
 
     # -- what is waited for -----------------------------------------------------------------
 
@@ -288,14 +290,18 @@ class ReplicaStore(StudyStore):
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._state = _IDLE
+        self._timed = False
         self._running.update(self._own)
         self._own.clear()
 
     def _linger(self) -> None:
-        asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
+        if not self._timed:
+            self._timed = True
+            asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
 
     def _begin_unasked(self) -> None:
         with self.lock:
+            self._timed = False
             if self._state != _LINGERING:
                 return
             self._state = _BUSY
