@@ -52,7 +52,7 @@ row(
     "directions",
 )
 row("o.create_study(storage=5)", TypeError, "storage", "5", optuna=AttributeError)
-row('o.create_study(storage="nosuch://x")', ValueError, "storage", "nosuch://x", optuna=Exception)
+row('o.create_study(storage="nosuch://x")', ValueError, "storage", "nosuch", optuna=Exception)
 row('o.create_study(sampler="tpe")', TypeError, "sampler", "'tpe'", optuna=None)
 row(
     "o.create_study(sampler=o.samplers.RandomSampler)",

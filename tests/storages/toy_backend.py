@@ -27,6 +27,7 @@ from ahpo.storages.exchange import (
     Request,
     Response,
     Write,
+    is_success,
 )
 
 
@@ -60,6 +61,13 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
+def _first_refusal(trial_id: int, ops: Sequence[Op], answers: list[Any]) -> Exception | None:
+    for op, answer in zip(ops, answers, strict=False):
+        if isinstance(op, Write) and op.trial_id == trial_id and isinstance(answer, Exception):
+            return answer
+    return None
+
+
 class ToyLink(Link):
     def __init__(self, server: ToyServer, study: ToyStudy) -> None:
         self._server, self._study = server, study
@@ -81,7 +89,12 @@ class ToyLink(Link):
         for trial_id in request.beat:
             leases[trial_id] = server.time
         refused: set[int] = set()
-        answers = [self._answer(op, refused, request.repeated) for op in request.ops]
+        answers: list[Any] = []
+        for op in request.ops:
+            first = None
+            if isinstance(op, Write) and is_success(op.fact):
+                first = _first_refusal(op.trial_id, request.ops, answers)
+            answers.append(first or self._answer(op, refused, request.repeated))
         if server.fail_after:
             raise server.fail_after.pop(0)
         await turn()

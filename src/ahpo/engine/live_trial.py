@@ -34,7 +34,7 @@ class LiveTrial(BaseTrial):
     """Suggest parameters, and take reports and attributes, for one running trial."""
 
     # What the next call raises once the trial has been ended from outside.
-    interruption: type[BaseException] = TrialInterrupted
+    _interruption: type[BaseException] = TrialInterrupted
 
     def __init__(self, session: Session, number: int, view: View) -> None:
         self._session = session
@@ -77,7 +77,7 @@ class LiveTrial(BaseTrial):
 
     def _check_going(self) -> None:
         if (self._interrupt is not None or self._deadline is not None) and self.is_over():
-            raise self.interruption(f"Trial {self._number} has been ended: {self._interrupt}.")
+            raise self._interruption(f"Trial {self._number} has been ended: {self._interrupt}.")
 
     # -- parameters -------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from ahpo.engine.safe_repr import safe_repr
 from ahpo.engine.session import Session
 from ahpo.engine.telling import (
     already_enqueued,
+    cannot_tell,
     checked_records,
     enqueued_record,
     number_of,
@@ -53,7 +54,7 @@ async def ask(
     trial = face(session, number, view)
     if session.store.waits:
         # No run of ours ends it, and no objective: so it is told by an error as any other.
-        trial.interruption = UpdateFinishedTrialError
+        trial._interruption = UpdateFinishedTrialError
         session.begin(trial)
     try:
         for name, distribution in spaces.items():
@@ -96,19 +97,24 @@ async def tell(
     if not isinstance(known, int) or known not in history.running:
         await session.store.refresh()
     number = number_of(trial, history)
-    if skip_if_finished and history.state(number).is_finished():
-        frozen = history.frozen(number)
-        say_skipped(
-            f"Skipped telling trial {number} with values {values} and state {state} since trial "
-            f"was already finished. Finished trial has values {frozen.values} and state "
-            f"{frozen.state}."
-        )
-        return frozen
-    outcome = tell_outcome(history, number, values, state)
-    view = trial.view if isinstance(trial, LiveTrial) else View(history)
-    await place.final(session.finish(number, view, outcome))
-    _warn_of_failure(outcome)
-    return history.frozen(number)
+    if not (skip_if_finished and history.state(number).is_finished()):
+        outcome = tell_outcome(history, number, values, state)
+        view = trial.view if isinstance(trial, LiveTrial) else View(history)
+        try:
+            await place.final(session.finish(number, view, outcome))
+        except UpdateFinishedTrialError as error:  # somebody else was faster
+            if not skip_if_finished:
+                raise ValueError(cannot_tell(history.state(number))) from error
+        else:
+            _warn_of_failure(outcome)
+            return history.frozen(number)
+    frozen = history.frozen(number)
+    say_skipped(
+        f"Skipped telling trial {number} with values {values} and state {state} since trial "
+        f"was already finished. Finished trial has values {frozen.values} and state "
+        f"{frozen.state}."
+    )
+    return frozen
 
 
 def _warn_of_failure(outcome: Outcome) -> None:

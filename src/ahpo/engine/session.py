@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -125,10 +126,12 @@ class Session:
     def stale(self, numbers: Sequence[int]) -> None:
         """Call back for the trials that were failed because their leases had expired."""
         call_back = getattr(self.storage, "on_stale_trial", None)
-        for number in numbers:
-            say_stale(number)
-            if call_back is not None:
-                call_back(face(self, "sync"), self.store.history.frozen(number))
+        with ExitStack() as calls:  # all of them are called for, also if one raises
+            for number in reversed(numbers):
+                if call_back is not None:
+                    frozen = self.store.history.frozen(number)
+                    calls.callback(call_back, face(self, "sync"), frozen)
+                calls.callback(say_stale, number)
 
     @property
     def reader(self) -> Any:

@@ -15,7 +15,14 @@ from ahpo.states import TrialState
 from ahpo.trials.checks import check_key
 from ahpo.trials.frozen import FrozenTrial, check_trial
 
-__all__ = ("already_enqueued", "checked_records", "enqueued_record", "number_of", "tell_outcome")
+__all__ = (
+    "already_enqueued",
+    "cannot_tell",
+    "checked_records",
+    "enqueued_record",
+    "number_of",
+    "tell_outcome",
+)
 
 
 def number_of(trial: Any, history: History) -> int:
@@ -36,6 +43,11 @@ def number_of(trial: Any, history: History) -> int:
     return trial
 
 
+def cannot_tell(state: TrialState) -> str:
+    """Return what is said of a trial that does not run."""
+    return f"Cannot tell a {state.name} trial."
+
+
 def tell_outcome(
     history: History,
     number: int,
@@ -48,7 +60,7 @@ def tell_outcome(
     """
     now = history.state(number)
     if now is not TrialState.RUNNING:
-        raise ValueError(f"Cannot tell a {now.name} trial.")
+        raise ValueError(cannot_tell(now))
     reports = history.open_trial(number).intermediate_values
     last = reports[max(reports)] if reports else None
     return judge_tell(values, state, len(history.directions), last)

@@ -118,7 +118,11 @@ class GridSampler(ArraySampler):
 
     def all_taken(self, view: View) -> bool:
         """Tell whether all points that are left are being evaluated."""
-        return bool(self._taken(view).all())
+        # A trial that has just begun will choose a point, and has none yet.
+        undecided = sum(
+            not trial.system_attrs and trial.number >= self._grid.size for trial in view.running()
+        )
+        return int((~self._taken(view)).sum()) <= undecided
 
     def prepare(self, view: View, number: int) -> dict[str, Any] | None:
         """Return the system attributes that give trial ``number`` a point of the grid."""

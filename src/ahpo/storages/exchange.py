@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.history.facts import Fact
+from ahpo.history.facts import Fact, TrialFinished
 from ahpo.history.records import FinishedTrial
-from ahpo.states import StudyDirection
+from ahpo.states import StudyDirection, TrialState
 
 __all__ = (
     "Backend",
@@ -29,6 +29,7 @@ __all__ = (
     "StorageUnavailable",
     "StorageUnreachable",
     "Write",
+    "is_success",
 )
 
 
@@ -46,13 +47,20 @@ class Write(NamedTuple):
     Answered by None; or by an `UpdateFinishedTrialError` if the trial has finished (what is to be
     written on it is dropped), a KeyError if there is no such trial, a ValueError if the
     distribution of a parameter does not fit that of an earlier trial. To finish a trial again in
-    just the way in which it has finished is no error if the request is a repeated one.
+    just the way in which it has finished is no error if the request is a repeated one. If something
+    else of a trial is refused, its end is answered by the same error and not written, in the same
+    request, unless it is to fail.
 
     ``trial_id`` is that of the fact's trial, -1 for facts of the study.
     """
 
     fact: Fact
     trial_id: int
+
+
+def is_success(fact: Fact) -> bool:
+    """Tell whether a fact is an end of a trial that all of it must have been written for."""
+    return isinstance(fact, TrialFinished) and fact.state is not TrialState.FAIL
 
 
 class Start(NamedTuple):

@@ -22,6 +22,7 @@ class Forking(Protocol):
 
 _stores: weakref.WeakSet[Forking] = weakref.WeakSet()
 _held: list[Forking] = []
+_forking = threading.Lock()  # two threads may fork at once
 
 
 def guard(store: Forking) -> None:
@@ -30,6 +31,7 @@ def guard(store: Forking) -> None:
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     _held[:] = list(_stores)
     for store in _held:
         store.lock.acquire()
@@ -39,13 +41,16 @@ def _in_parent() -> None:
     for store in _held:
         store.lock.release()
     _held.clear()
+    _forking.release()
 
 
 def _in_child() -> None:
+    global _forking
     for store in _held:
         store.forked()
         store.lock.release()
     _held.clear()
+    _forking = threading.Lock()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -109,11 +109,12 @@ class Pending(Generic[T]):
         return self._done
 
     async def outlast(self) -> None:
-        """Return when the result is there, whatever is cancelled meanwhile."""
+        """Return when the result is there, whatever is cancelled meanwhile.
+
+        Plain code is interrupted already when it comes here: a second Ctrl-C ends the waiting.
+        """
         if _driven.depth and _running_loop() is _driven.loop:
-            while not self._done:
-                with suppress(KeyboardInterrupt):
-                    await self._look()
+            await self._look()
             return
         import asyncio
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,13 @@ class RDBStorage(ReplicatedStorage):
             )
         self.url = url
         make_backend = functools.partial(
-            _backend_of, url, engine_kwargs or {}, skip_compatibility_check, skip_table_creation
+            _backend_of,
+            url,
+            engine_kwargs or {},
+            skip_compatibility_check,
+            skip_table_creation,
+            # Where a relative path begins must not change with the working directory.
+            os.getcwd() if url.lower().startswith("sqlite") else "",
         )
         make_backend()  # so that a wrong argument is refused here and not later
         super().__init__(make_backend, checked_leases(heartbeat_interval, grace_period))
@@ -67,11 +74,11 @@ class RDBStorage(ReplicatedStorage):
 
 
 def _backend_of(
-    url: str, engine_kwargs: dict[str, Any], skip_check: bool, skip_creation: bool
+    url: str, engine_kwargs: dict[str, Any], skip_check: bool, skip_creation: bool, folder: str
 ) -> Backend:
     from ahpo.storages.sql.url import backend_of
 
-    return backend_of(url, engine_kwargs, skip_check, skip_creation)
+    return backend_of(url, engine_kwargs, skip_check, skip_creation, folder)
 
 
 def checked_leases(interval: float | None, grace: float | None) -> Leases:

@@ -8,7 +8,6 @@ coroutines share a commit and a query, and an idle study has each fact written b
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
 from ahpo.history.facts import (
+    FAIL_REASON,
     Fact,
     ParamSet,
     StudySystemAttrSet,
@@ -45,6 +45,7 @@ from ahpo.storages.exchange import (
     Write,
 )
 from ahpo.storages.forking import guard
+from ahpo.storages.json_values import as_stored
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
 from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
@@ -58,7 +59,7 @@ _logger = get_logger("ahpo.storages")
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
 
-_IDLE, _LINGERING, _BUSY = range(3)
+_IDLE, _LINGERING, _WOKEN, _BUSY = range(4)
 _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
@@ -114,9 +115,11 @@ class ReplicaStore(StudyStore):
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self.lock = self.history.guard = threading.Lock()
         self._items: list[_Item] = []
+        self._taken: list[_Item] = []  # what is being carried out
         self._state = _IDLE
         self._timed = False  # whether there will be a look at what lingers
         self._link: Link | None = link
+        self._linked = asyncio.Lock()  # held while the link is in use, and while it is closed
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
         self._listening: Link | None = None
@@ -140,7 +143,7 @@ class ReplicaStore(StudyStore):
 
     def record(self, fact: Fact) -> None:
         if isinstance(fact, _ATTRIBUTES):
-            _check_json(fact.key, fact.value)
+            fact = fact._replace(value=as_stored(fact.key, fact.value))
         with self.lock:
             self.history.apply(fact)
             untimed = self._queue(_Item(fact))
@@ -231,29 +234,57 @@ class ReplicaStore(StudyStore):
         """
         pending: Pending[Any] = Pending()
         item = _Item(what, pending, read)
-        thread = self._here()
-        with self.lock:
-            self._items.append(item)
-            wake = self._state != _BUSY
-            self._state = _BUSY
-        if wake:
-            thread.soon(self._begin)
         try:
+            self._wake(item)
             return await pending
         except GeneratorExit:
             raise
-        except BaseException:
-            if what is not None and not pending.done and not self._take_back(item):
+        except BaseException as error:
+            if not pending.done and not self._take_back(item) and what is not None:
                 await pending.outlast()
+            if isinstance(what, Start) and not isinstance(error, asyncio.CancelledError):
+                await self._give_up(pending)
             raise
 
-    def _take_back(self, item: _Item) -> bool:
+    async def _give_up(self, started: Pending[int]) -> None:
+        """Fail a trial that was started when an interruption kept its number from arriving."""
+        try:
+            number = started.result() if started.done else None
+        except Exception:
+            number = None
+        if number is None:
+            return  # it was not started
+        try:
+            self.record(SystemAttrSet(number, FAIL_REASON, "cancelled"))
+            await self.finish(TrialFinished(number, TrialState.FAIL, None, self.storage.now()))
+        except Exception:  # the interruption is what is raised
+            self.abandon(number)
+        except BaseException:
+            self.abandon(number)
+            raise
+
+    def _wake(self, item: _Item) -> None:
+        thread = self._here()
         with self.lock:
-            for place_in_queue, queued in enumerate(self._items):
-                if queued is item:
-                    del self._items[place_in_queue]
-                    return True
-        return False
+            self._items.append(item)
+            wake = self._state < _WOKEN
+            if wake:
+                self._state = _WOKEN
+        if wake:
+            thread.soon(self._begin)
+
+    def _take_back(self, item: _Item) -> bool:
+        """Leave something undone, and return whether that is still possible."""
+        with self.lock:
+            under_way = any(taken is item for taken in self._taken)
+            self._items = [queued for queued in self._items if queued is not item]
+            # Ctrl-C may have come just before `_begin` was called for, or just after.
+            again = self._state == _WOKEN
+            if again:
+                self._state = _WOKEN if self._items else _IDLE
+        if again and self._items:
+            self._here().soon(self._begin)
+        return not under_way
 
     async def aclose(self) -> None:
         """Write what is left, give up the leases of trials that still run, and close the link."""
@@ -273,9 +304,10 @@ class ReplicaStore(StudyStore):
         self._stop_listening()
 
     async def _unlink(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            await link.aclose()
+        async with self._linked:
+            link, self._link = self._link, None
+            if link is not None:
+                await link.aclose()
 
     # -- on the storages' thread ------------------------------------------------------------
 
@@ -289,8 +321,8 @@ class ReplicaStore(StudyStore):
         """Leave to the parent what is the parent's."""
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
-        self._state = _IDLE
-        self._timed = False
+        self._taken, self._state, self._timed = [], _IDLE, False
+        self._linked = asyncio.Lock()
         self._running.update(self._own)
         self._own.clear()
 
@@ -302,12 +334,16 @@ class ReplicaStore(StudyStore):
     def _begin_unasked(self) -> None:
         with self.lock:
             self._timed = False
-            if self._state != _LINGERING:
-                return
-            self._state = _BUSY
-        self._begin()
+            lingering = self._state == _LINGERING
+        if lingering:
+            self._begin()
 
     def _begin(self) -> None:
+        """Begin to work, if that is not so already; called on the storages' thread."""
+        with self.lock:
+            if self._state == _BUSY:
+                return
+            self._state = _BUSY
         self._here().spawn(self._work())
 
     async def _work(self) -> None:
@@ -318,7 +354,7 @@ class ReplicaStore(StudyStore):
             with self.lock:
                 items, self._items = self._items, []
                 self._items += [item for item in items if item.pending is None]
-                self._state = _IDLE
+                self._taken, self._state = [], _IDLE
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
             raise
 
@@ -328,10 +364,11 @@ class ReplicaStore(StudyStore):
             with self.lock:
                 items = self._items
                 if not items or (failed and all(item.pending is None for item in items)):
-                    self._state = _IDLE
+                    self._taken, self._state = [], _IDLE
                     return
-                self._items = []
-            failed = not await self._carry_out(items)
+                self._taken, self._items = items, []
+            async with self._linked:
+                failed = not await self._carry_out(items)
 
     async def _carry_out(self, items: list[_Item]) -> bool:
         """Do one exchange and tell those who wait; return whether it came off."""
@@ -386,10 +423,7 @@ class ReplicaStore(StudyStore):
         """Read what others have written; nobody waits for it."""
         with self.lock:
             self._items.append(_Item(None, read=True))
-            wake = self._state != _BUSY
-            self._state = _BUSY
-        if wake:
-            self._begin()
+        self._begin()
 
     def _request(self, items: list[_Item]) -> Request:
         while self._abandoned:
@@ -469,7 +503,9 @@ class ReplicaStore(StudyStore):
             if error is None:
                 self._accept(item.what, answer)
             elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
-                self._refused.setdefault(getattr(item.what, "number", -1), error)
+                self._refuse(item.what, error)
+            if isinstance(item.what, TrialFinished):
+                self._refused.pop(item.what.number, None)  # whoever waits has been told
             if item.pending is not None:
                 results.append((item.pending, None if error else answer, error))
         self._record_again(self._items, changed)
@@ -498,6 +534,8 @@ class ReplicaStore(StudyStore):
             self._last_id = max(self._last_id, trial_id)
             for trials in (own, self._running, self._waiting):
                 trials.pop(trial_id, None)
+            if self._refused and state.is_finished():
+                self._refused.pop(number, None)
             if not state.is_finished():
                 known = self._waiting if state is TrialState.WAITING else self._running
                 known[trial_id] = number
@@ -509,6 +547,16 @@ class ReplicaStore(StudyStore):
         if response.system_attrs is not None:
             history.system_attrs = response.system_attrs
         return {record.number for record in news}
+
+    def _refuse(self, what: Any, error: Exception) -> None:
+        self._refused.setdefault(getattr(what, "number", -1), error)
+        if isinstance(what, ParamSet):
+            # What others have made of it is what counts from now on.
+            history, known = self.history, self._names.get(what.name)
+            if known is None:
+                history.known_distributions.pop(what.name, None)
+            else:
+                history.known_distributions[what.name] = known
 
     def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
         history = self.history
@@ -531,16 +579,6 @@ def _hear(store: weakref.ref[ReplicaStore]) -> None:
     kept = store()
     if kept is not None:
         kept._hear()
-
-
-def _check_json(key: str, value: Any) -> None:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`value` must be something that JSON can hold, but that of {key!r} is {value!r}: "
-            f"{error}."
-        ) from error
 
 
 def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:

@@ -7,6 +7,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from ahpo.states import StudyDirection
@@ -130,14 +131,17 @@ class ReplicatedStorage(Storage):
         return await self._run(lambda backend: backend.study_names())
 
     async def aclose(self) -> None:
-        for store in tuple(self._stores.values()):
-            await store.aclose()
-        thread, backend = storage_thread(), self._backend
-        if backend is not None and self._thread is thread:
-            self._backend = None
-            thread.forget(self)
-            self._abandoned.detach()
-            await thread.run(backend.aclose)
+        try:
+            async with AsyncExitStack() as stack:  # which goes on where one of them fails
+                for store in tuple(self._stores.values()):
+                    stack.push_async_callback(store.aclose)
+        finally:
+            thread, backend = storage_thread(), self._backend
+            if backend is not None and self._thread is thread:
+                self._backend = None
+                thread.forget(self)
+                self._abandoned.detach()
+                await thread.run(backend.aclose)
 
     # -- on the storages' thread ------------------------------------------------------------
 

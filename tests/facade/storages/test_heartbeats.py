@@ -11,7 +11,6 @@ import pytest
 
 import ahpo
 from ahpo import aio
-from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.storages import (
     JournalFileBackend,
     JournalStorage,
@@ -157,7 +156,7 @@ async def test_fail_stale_trials_is_awaited_for_an_async_study(
             for _ in range(2):
                 await fail_stale_trials(study)
             assert [t.state for t in study.trials] == [TrialState.FAIL]
-        with pytest.raises(UpdateFinishedTrialError, match="Trial#0"):
+        with pytest.raises(ValueError, match="Cannot tell a FAIL trial"):
             await silent.tell(trial, 1.0)
 
 

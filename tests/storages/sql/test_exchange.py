@@ -85,6 +85,22 @@ async def test_link_to_a_study_that_was_deleted_and_made_again_raises(backend: B
         await peer.ask()
 
 
+async def test_link_to_a_study_that_was_made_again_just_alike_by_another_raises(
+    backend: Backend, another: Another
+) -> None:
+    peer = await created(backend)
+    await peer.create(waiting(), waiting())
+    other = another()
+    await other.delete_study("study")
+    await other.sweep()
+    alike = await created(other)
+    await alike.create(waiting(), waiting())
+    for ops in ((), (Start(NOW, False),), peer.writes([UserAttrSet(0, "k", 1)])):
+        with pytest.raises(KeyError):
+            await peer.ask(*ops)
+    assert await observed(another()) == list(alike.trials.values())
+
+
 async def test_study_attributes_come_when_they_have_changed(
     backend: Backend, another: Another
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,12 +16,13 @@ import pytest
 from ahpo.exceptions import StorageInternalError
 from ahpo.history.facts import StudyUserAttrSet, UserAttrSet
 from ahpo.states import TrialState
+from ahpo.storages import RDBStorage
 from ahpo.storages.exchange import Backend, Start, StorageUnavailable
 from ahpo.storages.sql.schema import TABLES
 from ahpo.storages.sql.sqlite import SQLiteBackend
 from ahpo.testing.storage_handles import waiting
 from tests.storages.sql.conftest import Another
-from tests.storages.sql.peer import NOW, created, observed, opened
+from tests.storages.sql.peer import MINIMIZE, NOW, created, observed, opened
 
 pytestmark = pytest.mark.asyncio
 
@@ -118,6 +121,54 @@ async def test_file_that_is_read_only_can_be_read(path: str) -> None:
     with pytest.raises(StorageInternalError, match="it is read-only"):
         await peer.start()
     await reader.aclose()
+
+
+async def test_relative_path_means_the_same_file_wherever_the_process_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    storage = RDBStorage("sqlite:///x.db")
+    copied = pickle.dumps(storage)
+    monkeypatch.chdir(tmp_path)
+    store = await storage.create_study("study", [MINIMIZE])
+    await store.start(NOW)
+    await storage.aclose()
+    await store.start(NOW)
+    copy = pickle.loads(copied)
+    assert await copy.study_names() == ["study"]
+    for one in (storage, copy):
+        await one.aclose()
+    assert (os.listdir("here"), os.listdir(".")) == (["x.db"], ["here"])
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_file_that_was_deleted_or_replaced_takes_no_more_trials(
+    path: str, replaced: bool
+) -> None:
+    backend = SQLiteBackend(path)
+    peer = await created(backend)
+    await peer.start()
+    if replaced:
+        shutil.copy(path, f"{path}.other")
+        os.replace(f"{path}.other", path)
+    else:
+        for one in os.listdir(os.path.dirname(path)):
+            os.remove(f"{os.path.dirname(path)}/{one}")
+    for _ in range(2):
+        with pytest.raises(StorageInternalError, match="but it has been deleted or replaced"):
+            await peer.start()
+    await backend.aclose()
+
+
+async def test_storage_whose_file_is_gone_closes_all_the_same(path: str) -> None:
+    storage = RDBStorage(f"sqlite:///{path}")
+    stores = [await storage.create_study(name, [MINIMIZE]) for name in ("a", "b")]
+    os.remove(path)
+    with pytest.raises(StorageInternalError, match="deleted or replaced"):
+        await storage.aclose()
+    assert storage._backend is None
+    assert len(stores) == 2
 
 
 async def test_unknown_connect_argument_is_refused() -> None:

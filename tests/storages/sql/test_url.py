@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_shown_url_has_no_password() -> None:
 @pytest.mark.parametrize(
     ("url", "path", "arguments"),
     [
-        ("sqlite:///a.db", "a.db", {}),
+        ("sqlite:///a.db", f"{os.getcwd()}/a.db", {}),
         ("sqlite:////a/b.db?timeout=2.5", "/a/b.db", {"timeout": 2.5}),
         ("sqlite+pysqlite://", ":memory:", {}),
         ("sqlite:///:memory:", ":memory:", {}),
@@ -74,6 +75,21 @@ def test_arguments_of_an_engine_are_heeded_let_pass_or_refused() -> None:
     assert backend._arguments == {"timeout": 9}
     with pytest.raises(ValueError, match="but it holds 'pool_sizes'"):
         backend_of("sqlite:///a.db", {"pool_sizes": 1})
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"pool_size": None}, "`pool_size` must be an integer, but it is None"),
+        ({"max_overflow": "1"}, "`max_overflow` must be an integer, but it is '1'"),
+        ({"connect_args": {"timeout": "20"}}, "`timeout` must be a number of seconds, but it is '"),
+    ],
+)
+def test_argument_of_an_engine_of_a_wrong_type_is_named(
+    kwargs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        backend_of("sqlite:///a.db", kwargs)
 
 
 @pytest.mark.parametrize(

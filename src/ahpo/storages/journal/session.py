@@ -26,7 +26,7 @@ from ahpo.history.facts import (
 )
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
-from ahpo.storages.exchange import Create, Op, Reap, Request, Start, Write
+from ahpo.storages.exchange import Create, Op, Reap, Request, Start, Write, is_success
 from ahpo.storages.journal.base import Transaction
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Outcome, Refusal, Replay
@@ -80,6 +80,7 @@ class Session(Transaction):
         self._expected: deque[_Expected] = deque()
         self._told_leases = not (request.beat or request.release)
         self._again: set[int] | None = None
+        self._refused: dict[int, Exception] = {}  # the first refusal of each trial
         self._begun = False
         self._forget_plan()
 
@@ -206,8 +207,10 @@ class Session(Transaction):
         return self._create(index, op) if isinstance(op, Create) else self._reap(index, op)
 
     def _write(self, index: int, op: Write) -> list[str]:
-        self.answers[index] = self._refusal(op)
-        if self.answers[index] is not None:
+        refusal = self._refused.get(op.trial_id) if is_success(op.fact) else None
+        self.answers[index] = refusal = refusal or self._refusal(op)
+        if refusal is not None:
+            self._refused.setdefault(op.trial_id, refusal)
             if op.trial_id in self.replay.open:
                 self.shown.add(op.trial_id)
             return []
@@ -224,7 +227,11 @@ class Session(Transaction):
             line = self._writer.fact(fact, op.trial_id, self.replay.study_id)
         except TypeError as error:
             self.answers[index] = error
-            self.shown.add(op.trial_id)
+            if op.trial_id >= 0:
+                self._refused.setdefault(op.trial_id, error)
+                self.shown.add(op.trial_id)
+            else:
+                self.replay.attrs_touched = True
             return []
         if isinstance(fact, ParamSet):
             self._params.add((op.trial_id, fact.name))

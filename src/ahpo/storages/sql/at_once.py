@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from ahpo.distributions.compatibility import incompatibility
 from ahpo.history.facts import ParamSet, StudySystemAttrSet, StudyUserAttrSet, TrialFinished
 from ahpo.history.records import FinishedTrial
-from ahpo.storages.exchange import Request, Response, Write
+from ahpo.storages.exchange import Request, Response, Seen, Write
 from ahpo.storages.sql.base import SQLLink
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.exchange import (
@@ -61,6 +62,13 @@ class AtOnceDialect(Dialect):
         """Return a statement that sets states and times, on the same condition."""
 
 
+def _is_welcome(fact: ParamSet, seen: Seen) -> bool:
+    known = seen.names.get(fact.name)
+    if known is None or known is fact.distribution:
+        return known is not None
+    return incompatibility(known, fact.distribution) is None
+
+
 def _writes_of(
     dialect: Dialect, study: StudyRow, request: Request
 ) -> tuple[Writes, set[int]] | None:
@@ -74,7 +82,7 @@ def _writes_of(
         fact, trial_id = op
         if isinstance(fact, StudyUserAttrSet | StudySystemAttrSet) or trial_id in writes.ends:
             return None
-        if isinstance(fact, ParamSet) and fact.name not in request.seen.names:
+        if isinstance(fact, ParamSet) and not _is_welcome(fact, request.seen):
             return None
         if isinstance(fact, TrialFinished) and trial_id not in request.seen.own:
             return None  # that of somebody else, who is told

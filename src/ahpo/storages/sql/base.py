@@ -10,13 +10,13 @@ from functools import partial
 from typing import TypeVar
 
 from ahpo.states import StudyDirection
-from ahpo.storages.exchange import Backend, Link, Request, Response
+from ahpo.storages.exchange import Backend, Link, Request, Response, Write
 from ahpo.storages.sql import studies
 from ahpo.storages.sql.dialect import Dialect
-from ahpo.storages.sql.exchange import Attrs, StudyRow, exchange, writes_anything
+from ahpo.storages.sql.exchange import UNKNOWN, Attrs, StudyRow, exchange, writes_anything
 from ahpo.storages.sql.statements import Plan
 
-__all__ = ("SQLBackend", "SQLLink")
+__all__ = ("SQLBackend", "SQLLink", "on_study_refused")
 
 T = TypeVar("T")
 
@@ -71,6 +71,14 @@ class SQLBackend(Backend):
         return await self.transact(partial(studies.study_names, self.dialect), writes=False)
 
 
+def on_study_refused(request: Request, response: Response) -> bool:
+    """Tell whether an attribute of the study could not be written."""
+    return any(
+        isinstance(answer, Exception) and isinstance(op, Write) and op.trial_id < 0
+        for op, answer in zip(request.ops, response.answers, strict=False)
+    )
+
+
 class SQLLink(Link):
     """Exchange with the database of a backend."""
 
@@ -90,7 +98,8 @@ class SQLLink(Link):
             writes=writes_anything(request),
         )
         # The response is certain to arrive: no await comes after this.
-        self._attrs = done.attrs or attrs
+        # What was refused is in the store all the same, until it reads them all again.
+        self._attrs = UNKNOWN if on_study_refused(request, done.response) else done.attrs or attrs
         return done.response
 
     def kept(self, at: int | None) -> int | None:

@@ -77,7 +77,10 @@ class Kinds:
         """Raise ValueError if one of these does not fit; else remember them all."""
         added: dict[str, BaseDistribution] = {}
         for name, distribution in params:
-            if name in self._checked:
+            checked = self._checked.get(name)
+            if checked is not None:
+                if checked is not distribution:
+                    check_keeps_kind(name, checked, distribution)
                 continue
             # As it will be read: JSON makes lists of tuples, among other things.
             distribution = distribution_of(text_of(distribution))

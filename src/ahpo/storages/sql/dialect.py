@@ -76,12 +76,13 @@ class Dialect:
         """
         raise NotImplementedError
 
-    def insert_study(self, study_name: str) -> Statement:
-        """Return the statement that adds a study, or no row if there is one of that name."""
-        return self.run(
+    def insert_study(self, study_name: str) -> Plan[int]:
+        """Add a study, or no row if there is one of that name; return how many rows."""
+        n_rows: int = yield self.run(
             "INSERT INTO studies (study_name) VALUES (?) ON CONFLICT (study_name) DO NOTHING",
             study_name,
         )._replace(heard=True)
+        return n_rows
 
     def beat(self, ids: Sequence[int]) -> Statement:
         """Return the statement that renews the leases of those of the trials that are running."""
@@ -147,6 +148,25 @@ class SQLiteDialect(Dialect):
     max_step = 2**63 - 1
     # As Optuna's text, which is of UTC, but with the fraction.
     now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+    def insert_study(self, study_name: str) -> Plan[int]:
+        # SQLite gives the identifier of a deleted row to the next one: whoever has the deleted
+        # study open would take the new one of its name for it. So the last one given is kept, in
+        # the number that a file has for its users.
+        last = yield self.fetch("PRAGMA user_version")
+        n_rows: int = yield self.run(
+            "INSERT INTO studies (study_id, study_name) "
+            "SELECT max(coalesce(max(study_id), 0), ?) + 1, ? FROM studies WHERE true "
+            "ON CONFLICT (study_name) DO NOTHING",
+            last[0][0],
+            study_name,
+        )._replace(heard=True)
+        if n_rows:
+            found = yield self.fetch(
+                "SELECT study_id FROM studies WHERE study_name = ?", study_name
+            )
+            yield self.run(f"PRAGMA user_version = {int(found[0][0])}")
+        return n_rows
 
     def within(self, ids: Sequence[int]) -> tuple[str, tuple[Any, ...]]:
         return " IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)

@@ -21,7 +21,7 @@ from ahpo.history.facts import (
 )
 from ahpo.history.records import FinishedTrial
 from ahpo.states import StudyDirection, TrialState
-from ahpo.storages.exchange import Create, Reap, Request, Response, Seen, Start, Write
+from ahpo.storages.exchange import Create, Reap, Request, Response, Seen, Start, Write, is_success
 from ahpo.storages.sql.checking import Kinds, new_names, read_kinds
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.placing import Placed, place
@@ -32,6 +32,7 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 __all__ = (
     "FINAL",
     "NEWS",
+    "UNKNOWN",
     "Attrs",
     "Exchanged",
     "StudyRow",
@@ -78,6 +79,10 @@ class Attrs(NamedTuple):
 
     user: dict[str, str]
     system: dict[str, str]
+
+
+# What is no JSON is never read: so these are always to be replaced by those that are.
+UNKNOWN = Attrs({"": ""}, {"": ""})
 
 
 class Exchanged(NamedTuple):
@@ -190,12 +195,18 @@ class _Exchange:
         finished = {trial_id for trial_id, state in states.items() if state in FINAL}
         records = yield from self._records(finished)
         repeated = self._repeated(ops, records) if self.request.repeated else set()
+        refused: dict[int, Exception] = {}
         for position, op in ops:
-            if op.trial_id not in repeated:
-                try:
-                    self._write_one(op, states, kinds)
-                except (ValueError, TypeError, KeyError, UpdateFinishedTrialError) as exc:
-                    self.answers[position] = exc
+            if op.trial_id in repeated:
+                continue
+            if op.trial_id in refused and is_success(op.fact):
+                self.answers[position] = refused[op.trial_id]
+                continue
+            try:
+                self._write_one(op, states, kinds)
+            except (ValueError, TypeError, KeyError, UpdateFinishedTrialError) as exc:
+                self.answers[position] = exc
+                refused.setdefault(op.trial_id, exc)
 
     def _records(self, ids: Collection[int]) -> Plan[dict[int, FinishedTrial]]:
         """Read trials that somebody has finished before they could be written on."""

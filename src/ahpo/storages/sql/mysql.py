@@ -130,12 +130,13 @@ class MySQLDialect(Dialect):
             sql = start + ", ".join([one] * len(some)) + then
             yield self.run(sql, *chain.from_iterable(some))
 
-    def insert_study(self, study_name: str) -> Statement:
-        return self.run(
+    def insert_study(self, study_name: str) -> Plan[int]:
+        n_rows: int = yield self.run(
             "INSERT INTO studies (study_name) VALUES (?) "
             "ON DUPLICATE KEY UPDATE study_id = study_id",
             study_name,
         )._replace(heard=True)
+        return n_rows
 
     def beat(self, ids: Sequence[int]) -> Statement:
         within, args = self.within(ids)

@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.history.facts import TrialCreated, TrialFinished, trial_facts
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Create, Request, Start
 from ahpo.storages.sql.checking import Kinds
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.reading import Head
+from ahpo.storages.sql.repeating import find_left
 from ahpo.storages.sql.statements import TRIALS, Plan
-from ahpo.storages.sql.writes import Cells, Writes, cells_of_fact
+from ahpo.storages.sql.writes import Cells, Writes, cells_of_trial
 
 __all__ = ("Placed", "place")
 
@@ -109,11 +109,9 @@ class _Placing:
                 f"A trial to add has {len(trial.values)} values, "
                 f"but the study has {self._n_objectives} objectives."
             )
-        for fact in trial_facts(trial):
-            if not isinstance(fact, TrialCreated):
-                new.cells += cells_of_fact(self._dialect, fact)
-            if isinstance(fact, TrialFinished):
-                new.completed = fact.at
+        new.cells = cells_of_trial(self._dialect, trial)
+        if trial.state.is_finished():
+            new.completed = trial.completed
         return new
 
 
@@ -151,12 +149,14 @@ def place(
     The row of the study must be locked: so between here and the commit nobody else adds a trial.
     """
     seen = request.seen
+    left = yield from find_left(dialect, study_id, request)
     rows: list[Any] = yield dialect.fetch(
         "SELECT trial_id, #state FROM trials WHERE study_id = ? AND trial_id > ? ORDER BY trial_id",
         study_id,
         seen.last_id,
     )
-    n_starts = sum(isinstance(op, Start) for op in request.ops)
+    ops = [(at, op) for at, op in enumerate(request.ops) if at not in left.answers]
+    n_starts = sum(isinstance(op, Start) for _, op in ops)
     free = []
     if n_starts:
         waiting = sorted(seen.waiting) + [row[0] for row in rows if row[1] == _WAITING]
@@ -164,7 +164,9 @@ def place(
         free = yield from _claim(dialect, study_id, waiting, n_starts)
     number = seen.n_trials + len(rows)
     placing = _Placing(dialect, kinds, n_objectives, number, free)
-    for position, op in enumerate(request.ops):
+    for position, answer in left.answers.items():
+        answers[position] = answer
+    for position, op in ops:
         if isinstance(op, Start):
             answers[position] = placing.start(op)
         elif isinstance(op, Create):
@@ -183,7 +185,9 @@ def place(
             placing.leased.append(head.trial_id)
         if not new.cells:
             empty.append(head)
-    return Placed([claim[0] for claim in placing.claims], empty, placing.leased)
+    claimed = [claim[0] for claim in placing.claims]
+    leased = [trial_id for trial_id, lease in left.started.items() if lease]
+    return Placed([*claimed, *left.started], empty, placing.leased + leased)
 
 
 def _insert(

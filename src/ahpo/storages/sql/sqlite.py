@@ -16,9 +16,16 @@ import aiosqlite
 
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
-from ahpo.storages.sql.base import SQLBackend
+from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
-from ahpo.storages.sql.exchange import Attrs, Exchanged, StudyRow, exchange, writes_anything
+from ahpo.storages.sql.exchange import (
+    UNKNOWN,
+    Attrs,
+    Exchanged,
+    StudyRow,
+    exchange,
+    writes_anything,
+)
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.statements import Plan, Statement
 from ahpo.storages.sql.versions import check_version, stamp_version
@@ -68,6 +75,7 @@ class SQLiteBackend(SQLBackend):
         other writers; 5 by default), ``uri``, ``cached_statements``
     :param skip_compatibility_check: whether to open a schema of another version
     :param skip_table_creation: whether to leave the tables as they are
+    :param folder: where a relative path begins; "" for the working directory of this moment
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class SQLiteBackend(SQLBackend):
         *,
         skip_compatibility_check: bool = False,
         skip_table_creation: bool = False,
+        folder: str = "",
     ) -> None:
         arguments = dict(connect_args or {})
         unknown = arguments.keys() - _CONNECT_ARGS
@@ -85,9 +94,14 @@ class SQLiteBackend(SQLBackend):
                 f"The connect arguments of SQLite may be {', '.join(sorted(_CONNECT_ARGS))}, "
                 f"but {sorted(unknown)[0]!r} is among them."
             )
+        timeout = arguments.get("timeout", 0.0)
+        if not isinstance(timeout, int | float):
+            raise ValueError(f"`timeout` must be a number of seconds, but it is {timeout!r}.")
         arguments.pop("check_same_thread", None)  # one thread has the connection anyway
-        self.path = path
         self.in_memory = ":memory:" in path or "mode=memory" in path
+        # The file stays the same one wherever the process goes until it is opened.
+        named = self.in_memory or arguments.get("uri")
+        self.path = path if named else os.path.abspath(os.path.join(folder, path))
         self.dialect = SQLiteDialect()
         self._arguments = arguments
         self._check = not skip_compatibility_check
@@ -98,6 +112,7 @@ class SQLiteBackend(SQLBackend):
         self.n_own = 0
         self._using = threading.Lock()  # held while something is done with what is open
         self._opened: sqlite3.Connection | None = None
+        self._file: tuple[str, int, int] | None = None  # its path, device and inode
         _backends.add(self)
 
     # -- in the thread of the connection ----------------------------------------------------
@@ -120,6 +135,8 @@ class SQLiteBackend(SQLBackend):
         except sqlite3.Error as exc:
             raise self._translated(exc) from exc
         self._opened = connection
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        self._file = (path, *_identity(path)) if path else None
         return connection
 
     def _first_open(self) -> sqlite3.Connection:
@@ -131,6 +148,14 @@ class SQLiteBackend(SQLBackend):
         connection._connection = opened = self._open()
         self.n_own += 1  # whether others have written meanwhile is not known
         return opened
+
+    def _check_file(self) -> None:
+        """Raise StorageInternalError if what is written would be in no file that has a name."""
+        if self._file is not None and _identity(self._file[0]) != self._file[1:]:
+            raise StorageInternalError(
+                f"The file of the database {self.path!r} must stay where it is while it is in use, "
+                "but it has been deleted or replaced."
+            )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._durable = True
@@ -204,6 +229,7 @@ class SQLiteBackend(SQLBackend):
             try:
                 with self._using:
                     opened = self._opened or self._again(connection)
+                    self._check_file()
                     if writes:
                         self._set_durable(opened, durable)
                     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -269,10 +295,20 @@ class _SQLiteLink(Link):
         # The response is certain to arrive: no await comes after this.
         response = done.response
         self._known, self._attrs = version, done.attrs or attrs
+        if on_study_refused(request, response):  # the store has it: all is to be read again
+            self._known, self._attrs = None, UNKNOWN
         self._last_id = max(
             request.seen.last_id, *(trial.trial_id for trial in response.trials[-1:]), -1
         )
         return response
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (-1, -1)
+    return found.st_dev, found.st_ino
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -317,9 +353,11 @@ def _transact(connection: sqlite3.Connection, plan: Plan[T], begin: str) -> T:
 # while the process forks, and opened again by whoever needs it.
 _backends: weakref.WeakSet[SQLiteBackend] = weakref.WeakSet()
 _held: list[SQLiteBackend] = []
+_forking = threading.Lock()  # one thread at a time
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     _held[:] = list(_backends)
     for backend in _held:
         backend._using.acquire()
@@ -332,6 +370,7 @@ def _in_parent() -> None:
     for backend in _held:
         backend._using.release()
     _held.clear()
+    _forking.release()
 
 
 def _in_child() -> None:

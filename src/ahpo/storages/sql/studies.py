@@ -22,7 +22,7 @@ def create_study(
     :raises ValueError: if the database can not keep the name
     """
     dialect.check_key("The name of a study", study_name)
-    if not (yield dialect.insert_study(study_name)):
+    if not (yield from dialect.insert_study(study_name)):
         raise DuplicatedStudyError(
             f"The storage has a study with the name '{study_name}' already: choose another name, "
             "or set `load_if_exists=True` to go on with that study."

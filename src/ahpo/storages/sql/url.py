@@ -24,12 +24,14 @@ def backend_of(
     engine_kwargs: Mapping[str, Any] | None = None,
     skip_compatibility_check: bool = False,
     skip_table_creation: bool = False,
+    folder: str = "",
 ) -> Backend:
     """Return the backend for a URL, which connects when it is first used.
 
     :param engine_kwargs: of the arguments of SQLAlchemy's engine, ``connect_args`` (above all
         ``timeout``), ``pool_size`` and ``max_overflow`` (their sum is the largest number of
         connections) are heeded; others that steer its pool or its logs are let pass
+    :param folder: where the relative path of a file begins; "" for the working directory
     :raises ValueError: if the URL or an argument is none that is known
     :raises ImportError: if the driver is not installed
     """
@@ -38,6 +40,9 @@ def backend_of(
     connect_args = dict(engine.pop("connect_args", None) or {})
     # As in SQLAlchemy: -1 sets no bound to the overflow, 0 none to the pool.
     size, overflow = engine.pop("pool_size", _POOL_SIZE), engine.pop("max_overflow", _MAX_OVERFLOW)
+    for name, number in (("pool_size", size), ("max_overflow", overflow)):
+        if not isinstance(number, int):
+            raise ValueError(f"`{name}` must be an integer, but it is {number!r}.")
     limit = None if size == 0 or overflow < 0 else size + overflow
     unknown = sorted(engine.keys() - _WITHOUT_MEANING)
     if unknown:
@@ -50,7 +55,7 @@ def backend_of(
         "skip_table_creation": skip_table_creation,
     }
     if parts.kind == "sqlite":
-        return _sqlite(parts, connect_args, skips)
+        return _sqlite(parts, connect_args, skips, folder)
     if parts.kind == "postgresql":
         from ahpo.storages.sql.postgresql import PostgreSQLBackend
 
@@ -60,7 +65,9 @@ def backend_of(
     return MySQLBackend(parts, connect_args, limit, **skips)
 
 
-def _sqlite(parts: DatabaseURL, connect_args: dict[str, Any], skips: dict[str, bool]) -> Backend:
+def _sqlite(
+    parts: DatabaseURL, connect_args: dict[str, Any], skips: dict[str, bool], folder: str
+) -> Backend:
     from ahpo.storages.sql.sqlite import SQLiteBackend
 
     if parts.host is not None or parts.user is not None:
@@ -79,4 +86,4 @@ def _sqlite(parts: DatabaseURL, connect_args: dict[str, Any], skips: dict[str, b
             "The URL of an SQLite file may have the arguments 'timeout' and 'uri', "
             f"but it has {sorted(query)[0]!r}."
         )
-    return SQLiteBackend(path, connect_args, **skips)
+    return SQLiteBackend(path, connect_args, **skips, folder=folder)

@@ -12,11 +12,14 @@ from ahpo.history.facts import (
     StudySystemAttrSet,
     StudyUserAttrSet,
     SystemAttrSet,
+    TrialCreated,
     TrialFact,
     TrialFinished,
     UserAttrSet,
     ValueReported,
+    trial_facts,
 )
+from ahpo.history.records import FinishedTrial
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.rows import cells_of, json_of, text_of
 from ahpo.storages.sql.statements import (
@@ -32,7 +35,7 @@ from ahpo.storages.sql.statements import (
 )
 from ahpo.trials.constraints import CONSTRAINT_PREFIX
 
-__all__ = ("Cells", "Writes", "cells_of_fact")
+__all__ = ("Cells", "Writes", "cells_of_fact", "cells_of_trial")
 
 # A row without the identifier that it starts with: the table, the rest of the key, the other cells.
 Cells: TypeAlias = tuple[Table, Any, tuple[Any, ...]]
@@ -111,6 +114,15 @@ def cells_of_fact(
     :raises ValueError, TypeError: if the database can not keep it
     """
     return list(_CELLS[type(fact)](dialect, fact))
+
+
+def cells_of_trial(dialect: Dialect, trial: FinishedTrial) -> list[Cells]:
+    """Return the rows that a trial makes beside its own one.
+
+    :raises ValueError, TypeError: if the database can not keep it
+    """
+    facts = (fact for fact in trial_facts(trial) if not isinstance(fact, TrialCreated))
+    return [cells for fact in facts for cells in cells_of_fact(dialect, fact)]
 
 
 class Writes:
