@@ -117,6 +117,7 @@ class ReplicaStore(StudyStore):
         self._items: list[_Item] = []
         self._taken: list[_Item] = []  # what is being carried out
         self._state = _IDLE
+        self._timed = False  # whether there will be a look at what lingers
         self._link: Link | None = link
         self._linked = asyncio.Lock()  # held while the link is in use, and while it is closed
         self._thread: StorageThread | None = storage_thread()
@@ -145,8 +146,8 @@ class ReplicaStore(StudyStore):
             fact = fact._replace(value=as_stored(fact.key, fact.value))
         with self.lock:
             self.history.apply(fact)
-            idle = self._queue(_Item(fact))
-        if idle:
+            untimed = self._queue(_Item(fact))
+        if untimed:
             self._here().soon(self._linger)
 
     def record_param(
@@ -154,16 +155,17 @@ class ReplicaStore(StudyStore):
     ) -> None:
         with self.lock:
             self.history.set_param(trial, name, value, distribution)
-            idle = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
-        if idle:
+            untimed = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
+        if untimed:
             self._here().soon(self._linger)
 
     def _queue(self, item: _Item) -> bool:
+        """Queue what nobody waits for; return whether a time is to be set for it."""
         self._items.append(item)
-        idle = self._state == _IDLE
-        if idle:
-            self._state = _LINGERING
-        return idle
+        if self._state != _IDLE:
+            return False
+        self._state = _LINGERING
+        return not self._timed
 
     # -- what is waited for -----------------------------------------------------------------
 
@@ -319,16 +321,21 @@ class ReplicaStore(StudyStore):
         """Leave to the parent what is the parent's."""
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
-        self._taken, self._state = [], _IDLE
+        self._taken, self._state, self._timed = [], _IDLE, False
         self._linked = asyncio.Lock()
         self._running.update(self._own)
         self._own.clear()
 
     def _linger(self) -> None:
-        asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
+        if not self._timed:
+            self._timed = True
+            asyncio.get_running_loop().call_later(LINGER, self._begin_unasked)
 
     def _begin_unasked(self) -> None:
-        if self._state == _LINGERING:
+        with self.lock:
+            self._timed = False
+            lingering = self._state == _LINGERING
+        if lingering:
             self._begin()
 
     def _begin(self) -> None:

@@ -104,6 +104,9 @@ class ThreadPlace(Place):
     async def run(self, transaction: Transaction) -> bool:
         await acquire(transaction.guard)
         try:
+            if self.carry_out_at_once(transaction):
+                transaction.guard.release()
+                return True
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(None, self._carry_out_and_release, transaction)
         except BaseException:
@@ -117,6 +120,10 @@ class ThreadPlace(Place):
             return self.carry_out(transaction)
         finally:
             transaction.guard.release()
+
+    def carry_out_at_once(self, transaction: Transaction) -> bool:
+        """Do it on the event loop if that takes no time to speak of; return whether it is done."""
+        return False
 
     @abstractmethod
     def carry_out(self, transaction: Transaction) -> bool:

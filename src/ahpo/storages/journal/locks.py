@@ -17,7 +17,12 @@ from abc import ABC, abstractmethod
 
 from ahpo.logging import get_logger
 
-__all__ = ("BaseJournalFileLock", "JournalFileOpenLock", "JournalFileSymlinkLock")
+__all__ = (
+    "BaseJournalFileLock",
+    "FileLock",
+    "JournalFileOpenLock",
+    "JournalFileSymlinkLock",
+)
 
 _SUFFIX = ".lock"
 _RELEASED_SUFFIX = ".rename"
@@ -46,7 +51,9 @@ class BaseJournalFileLock(ABC):
         """
 
 
-class _FileLock(BaseJournalFileLock):
+class FileLock(BaseJournalFileLock):
+    """Be the base of the locks that are a file of the name of the journal and a suffix."""
+
     def __init__(self, filepath: str, grace_period: int | None = 30) -> None:
         if grace_period is not None:
             if grace_period <= 0:
@@ -72,17 +79,21 @@ class _FileLock(BaseJournalFileLock):
         """
         raise NotImplementedError
 
+    def take(self) -> bool:
+        """Take the lock if it is free, and return whether it was."""
+        try:
+            self._make()
+        except FileExistsError:
+            return False
+        self._held = self._file()
+        return True
+
     def acquire(self) -> bool:
         started = warned = time.monotonic()
         seen, since = None, started
         pause = _FIRST_PAUSE
         while True:
-            try:
-                self._make()
-            except FileExistsError:
-                pass
-            else:
-                self._held = self._file()
+            if self.take():
                 return True
             now = time.monotonic()
             sighting = self._sighting()
@@ -157,7 +168,7 @@ class _FileLock(BaseJournalFileLock):
         return f"{type(self).__name__}({self._target!r}, grace_period={self.grace_period!r})"
 
 
-class JournalFileSymlinkLock(_FileLock):
+class JournalFileSymlinkLock(FileLock):
     """Hold a lock by making a symbolic link. It works on NFSv2 and later.
 
     :param filepath: the file to lock; the link is beside it
@@ -169,7 +180,7 @@ class JournalFileSymlinkLock(_FileLock):
         os.symlink(self._target, self._path)
 
 
-class JournalFileOpenLock(_FileLock):
+class JournalFileOpenLock(FileLock):
     """Hold a lock by making a file. It works on NFSv3 and later, and where there are no links.
 
     :param filepath: the file to lock; the lock file is beside it
