@@ -100,6 +100,11 @@ class Gate:
         noted, self._noted = self._noted, None
         return noted is not None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether a signal was noted, which waits to be let in."""
+        return self._noted is not None
+
     def check(self) -> None:
         """Raise what was noted."""
         if self._noted is not None:

@@ -108,6 +108,11 @@ class Pending(Generic[T]):
         """Tell whether the result is there."""
         return self._done
 
+    @property
+    def error(self) -> BaseException | None:
+        """The error that will be raised, or None."""
+        return self._error
+
     async def outlast(self) -> None:
         """Return when the result is there, whatever is cancelled meanwhile.
 

@@ -49,7 +49,7 @@ from ahpo.storages.json_values import as_stored
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
 from ahpo.storages.patience import Patience, patiently
 from ahpo.storages.pending import Pending, resolve
-from ahpo.storages.protocol import StudyStore, Watcher
+from ahpo.storages.protocol import StudyStore, Succession, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
 __all__ = ("Home", "ReplicaStore")
@@ -191,6 +191,16 @@ class ReplicaStore(StudyStore):
         await self._ask(None, read=True)
 
     async def finish(self, fact: TrialFinished) -> None:
+        await self._check_end(fact)
+        await self._ask(fact)
+
+    async def finish_and_start(self, fact: TrialFinished, at: int) -> Succession:
+        await self._check_end(fact)
+        end: Pending[None] = Pending()
+        number: int = await self._ask(Start(at, self.leases is not None), True, _Item(fact, end))
+        return Succession(number, end.error)  # one exchange has brought both
+
+    async def _check_end(self, fact: TrialFinished) -> None:
         # What nobody waited for and the storage could not take: here somebody does.
         refused = self._refused.pop(fact.number, None)
         if refused is not None and fact.state is not TrialState.FAIL:
@@ -199,7 +209,6 @@ class ReplicaStore(StudyStore):
             await self.refresh()  # somebody else may have created it
         with self.lock:
             self.history.check_finish(fact)
-        await self._ask(fact)
 
     async def reap(self) -> list[int]:
         if self.leases is None:
@@ -227,20 +236,24 @@ class ReplicaStore(StudyStore):
     def watch(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
 
-    async def _ask(self, what: Fact | Start | Create | Reap | None, read: bool = False) -> Any:
+    async def _ask(
+        self, what: Fact | Start | Create | Reap | None, read: bool = False, *first: _Item
+    ) -> Any:
         """Have something done and return the answer.
 
         Cancelled, it has not been done, or has been done as a whole, when the caller learns of it.
+
+        :param first: what is to be done before it, in the same exchange
         """
         pending: Pending[Any] = Pending()
-        item = _Item(what, pending, read)
+        items = (*first, _Item(what, pending, read))
         try:
-            self._wake(item)
+            self._wake(items)
             return await pending
         except GeneratorExit:
             raise
         except BaseException as error:
-            if not pending.done and not self._take_back(item) and what is not None:
+            if not pending.done and not self._take_back(items) and what is not None:
                 await pending.outlast()
             if isinstance(what, Start) and not isinstance(error, asyncio.CancelledError):
                 await self._give_up(pending)
@@ -263,21 +276,22 @@ class ReplicaStore(StudyStore):
             self.abandon(number)
             raise
 
-    def _wake(self, item: _Item) -> None:
+    def _wake(self, items: tuple[_Item, ...]) -> None:
         thread = self._here()
         with self.lock:
-            self._items.append(item)
+            self._items += items
             wake = self._state < _WOKEN
             if wake:
                 self._state = _WOKEN
         if wake:
             thread.soon(self._begin)
 
-    def _take_back(self, item: _Item) -> bool:
+    def _take_back(self, items: tuple[_Item, ...]) -> bool:
         """Leave something undone, and return whether that is still possible."""
         with self.lock:
-            under_way = any(taken is item for taken in self._taken)
-            self._items = [queued for queued in self._items if queued is not item]
+            under_way = any(taken is items[-1] for taken in self._taken)
+            unwanted = {id(item) for item in items}
+            self._items = [queued for queued in self._items if id(queued) not in unwanted]
             # Ctrl-C may have come just before `_begin` was called for, or just after.
             again = self._state == _WOKEN
             if again:
