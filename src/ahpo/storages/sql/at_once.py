@@ -66,6 +66,10 @@ class AtOnceDialect(Dialect):
     def update_from(self, column: str, guard: str = "") -> str:
         """Return a statement that sets states and times, on the same condition."""
 
+    @abstractmethod
+    def update_args(self, sets: Sequence[tuple[int, str, Any]]) -> list[list[Any]]:
+        """Return the arguments of that statement: identifier, state and time of each trial."""
+
 
 def _is_welcome(fact: ParamSet, seen: Seen) -> bool:
     known = seen.names.get(fact.name)
@@ -118,14 +122,15 @@ class _Query:
 
     def write(self, writes: Writes, owners: set[int], study_id: int) -> None:
         dialect = self._dialect
-        within, args = dialect.within(sorted(owners))
+        within, ids = dialect.within(sorted(owners))
         final = ", ".join(f"'{state}'" for state in sorted(FINAL))
         self._withs.append(_OWNERS.format(within, final))
-        self._with_args += [*args, study_id, len(owners)]
+        self._with_args += [*ids, study_id, len(owners)]
         for table, rows in writes.rows():
-            self._with(dialect.insert_from(table, "may"), rows)
+            self._with(dialect.insert_from(table, "may"), map(list, zip(*rows, strict=True)))
         if writes.ends:
-            self._with(dialect.update_from("datetime_complete", "may"), writes.sets())
+            args = dialect.update_args(writes.sets())
+            self._with(dialect.update_from("datetime_complete", "may"), args)
         none = dialect.no_time
         self._select(f"SELECT {_STATE}, trial_id, 0, state, '', {none}, {none} FROM owner", ())
 
@@ -138,9 +143,9 @@ class _Query:
         setting = "set_config('synchronous_commit', 'off', true)"
         self._select(f"SELECT {_SETTING}, 0, 0, {setting}, '', {none}, {none}", ())
 
-    def _with(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def _with(self, sql: str, args: Iterable[list[Any]]) -> None:
         self._withs.append(f"w{len(self._withs)} AS ({sql})")
-        self._with_args += map(list, zip(*rows, strict=True))
+        self._with_args += args
 
     def _select(self, sql: str, args: Sequence[Any]) -> None:
         self._selects.append(sql)
