@@ -61,7 +61,9 @@ LINGER = 0.02
 
 _IDLE, _LINGERING, _WOKEN, _BUSY = range(4)
 _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
-_DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
+_OF_STUDY = (StudyUserAttrSet, StudySystemAttrSet)
+_PLACES = (Start, Create, Reap)
+_DURABLE = (Create, TrialFinished, *_OF_STUDY)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
 
@@ -450,7 +452,7 @@ class ReplicaStore(StudyStore):
         return Request(
             ops,
             self._seen(),
-            durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
+            durable=any(isinstance(item.what, _DURABLE) for item in items),
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(self._own) if self._closing else (),
@@ -467,9 +469,9 @@ class ReplicaStore(StudyStore):
         )
 
     def _op(self, what: Fact | Start | Create | Reap) -> Op:
-        if isinstance(what, Start | Create | Reap):
+        if isinstance(what, _PLACES):
             return what
-        if isinstance(what, StudyUserAttrSet | StudySystemAttrSet):
+        if isinstance(what, _OF_STUDY):
             return Write(what, -1)
         return Write(what, self.history.trial_id(what.number))
 
