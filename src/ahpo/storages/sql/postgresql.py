@@ -28,6 +28,9 @@ _WORDS = SchemaWords(
     double="FLOAT(53)",
     time="TIMESTAMP WITHOUT TIME ZONE",
     enum="{type}",
+    # Each exchange asks for the trials after the last one that it knows. Other databases have the
+    # identifier in every index; here, all trials of the study would be looked at.
+    of_study="study_id, trial_id",
 )
 # Seconds to wait for a connection, and for the answer to a statement.
 _CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 15.0, 30.0
@@ -66,7 +69,7 @@ class PostgreSQLDialect(AtOnceDialect):
         yield self.run(self.insert_from(table), *map(list, zip(*rows, strict=True)))
 
     def update(self, sets: Sequence[tuple[int, str, Any]], column: str) -> Plan[None]:
-        yield self.run(self.update_from(column), *map(list, zip(*sets, strict=True)))
+        yield self.run(self.update_from(column), *self.update_args(sets))
 
     def insert_from(self, table: Table, guard: str = "") -> str:
         """Return the statement that inserts rows, which are given as an array for each column.
@@ -92,8 +95,14 @@ class PostgreSQLDialect(AtOnceDialect):
         return (
             f"UPDATE trials SET state = CAST(c1 AS trialstate), {column} = c2 "
             f"FROM unnest(?::int[], ?::text[], ?::timestamp[]) AS new (c0, c1, c2){source} "
-            f"WHERE trial_id = c0{condition}"
+            f"WHERE trial_id = c0 AND trial_id = ANY(?::int[]){condition}"
         )
+
+    def update_args(self, sets: Sequence[tuple[int, str, Any]]) -> list[list[Any]]:
+        # The identifiers twice: in a table without statistics, joined rows are looked for one by
+        # one among all, but not those that a condition names.
+        columns = list(map(list, zip(*sets, strict=True)))
+        return [*columns, columns[0]]
 
     def announce(self, study_id: int) -> Plan[None]:
         yield self.fetch("SELECT pg_notify(?, '')", channel_of(study_id))
