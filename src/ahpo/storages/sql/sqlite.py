@@ -338,6 +338,8 @@ def _run(connection: sqlite3.Connection, statement: Statement) -> Any:
         connection.executemany(statement.sql, statement.many)
         return None
     cursor = connection.execute(statement.sql, statement.args)
+    if statement.once:
+        return cursor
     return cursor.fetchall() if statement.rows else cursor.rowcount
 
 
