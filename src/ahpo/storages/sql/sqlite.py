@@ -19,6 +19,7 @@ from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
 from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
 from ahpo.storages.sql.exchange import (
+    LOOKED_AT,
     UNKNOWN,
     Attrs,
     Exchanged,
@@ -296,6 +297,7 @@ class _SQLiteLink(Link):
             yield Statement("SELECT 1 FROM sqlite_master LIMIT 1")
         rows = yield Statement("PRAGMA data_version")
         quiet = known == (rows[0][0], self._backend.n_own)
+        quiet = quiet and len(request.seen.running) <= LOOKED_AT  # or some are still to be read
         done = yield from exchange(self._backend.dialect, self._row, request, attrs, quiet)
         version = _Version(rows[0][0], self._backend.n_own + writes)
         return done, version if quiet or request.read else None
