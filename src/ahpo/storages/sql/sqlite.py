@@ -58,7 +58,7 @@ CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
 WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
 BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
 """
-_HEADER = b"SQLite format 3\0"
+_SMALLEST_PAGE = 512
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -146,13 +146,14 @@ class SQLiteBackend(SQLBackend):
         """Raise StorageInternalError if the file is something else, which may be of value."""
         if self.in_memory or self._arguments.get("uri"):
             return
+        # SQLite itself takes what is smaller than a page for an empty file, and overwrites it. (To
+        # look into it is not for us: with the closing of a file, POSIX drops all locks on it that
+        # any connection of this process holds.)
         try:
-            with open(self.path, "rb") as file:
-                start = file.read(len(_HEADER))
+            size = os.stat(self.path).st_size
         except OSError:
             return  # there is none as yet, or SQLite will say what is wrong with it
-        # SQLite itself takes a file of less than a page for an empty one, and overwrites it.
-        if start and start != _HEADER:
+        if 0 < size < _SMALLEST_PAGE:
             raise StorageInternalError(
                 f"The database {self.path!r} can not be used: {_REASONS[26]}."
             )
