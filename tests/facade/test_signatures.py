@@ -49,7 +49,6 @@ MISSING = {
         (
             "artifacts",
             "importance",
-            "integration",
             "visualization",
             "samplers.BaseGASampler",
             "samplers.CmaEsSampler",
