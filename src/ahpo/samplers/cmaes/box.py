@@ -121,8 +121,9 @@ class Box:
         """Return internal values by name, from d coordinates; those outside are clipped."""
         values: dict[str, float] = {}
         for name, axis, u in zip(self.names, self._axes, unit, strict=True):
+            u = 0.0 if u < 0.0 else 1.0 if u > 1.0 else u
             if axis.cells is not None:
-                values[name] = at_quantile(axis.cells, min(max(u, 0.0), _BELOW_ONE))
+                values[name] = at_quantile(axis.cells, min(u, _BELOW_ONE))
                 continue
             value = axis.start + u * axis.span
             if axis.step:
