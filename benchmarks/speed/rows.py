@@ -77,7 +77,7 @@ def _from_empty(floats: int, trials: int) -> Row:
 def _cmaes(n: int, *targets: Target) -> Row:
     return Row(
         name=f"cmaes-{n}",
-        title=f"CMA-ES, 10 floats, n = {n:,}",
+        title=f"CMA-ES, 10 parameters, n = {n:,}",
         work="sampling:cmaes",
         arguments={"n": n, "trials": 20},
         quick={"n": max(n // 50, 20), "trials": 3},

@@ -16,7 +16,7 @@ from ahpo.distributions import FloatDistribution, IntDistribution
 from ahpo.history.view import View
 from ahpo.samplers import CmaEsSampler
 from ahpo.samplers.cmaes.box import Box, numeric
-from ahpo.samplers.cmaes.generations import MARK, Generation
+from ahpo.samplers.cmaes.generations import MARK, Generation, Rules, advanced
 from ahpo.samplers.cmaes.optimizers import Start, clipped, copied, make, sampled, shape_of
 from ahpo.samplers.cmaes.restarts import Restarts
 from ahpo.streams import Stream
@@ -191,7 +191,7 @@ def test_far_points_are_told_at_the_limit_and_near_ones_as_they_are() -> None:
 
 def generation(trials: Trials, sampler: CmaEsSampler) -> Generation:
     view = View(trials.history)
-    now = sampler._generation(view, view.cache, sampler.relative_space(view))
+    now = sampler._generation(view, sampler.relative_space(view))
     assert now is not None
     return now
 
@@ -206,6 +206,30 @@ def test_a_population_is_told_when_so_many_trials_have_finished_whichever_they_a
         told.append(generation(trials, sampler).optimizer.generation)
     # The first time six; then four, with the two best ones of the last populations.
     assert told == [(n + 1 >= 6) + max(n - 5, 0) // 4 for n in range(1, 31)]
+
+
+def test_brackets_are_learned_from_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials, sampler = Trials(PLANE), CmaEsSampler(seed=0)
+    space = {name: PLANE[name] for name in sorted(PLANE)}
+    told: list[int] = []
+
+    def counted(now: Generation, view: View, rules: Rules) -> Generation:
+        told.append(view.n - now.seen)
+        return advanced(now, view, rules)
+
+    monkeypatch.setattr("ahpo.samplers.cmaes.sampler.advanced", counted)
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        view = View(trials.history)
+        bracket = view.select(np.array(view.numbers) % 3 == number % 3)
+        fresh = CmaEsSampler(seed=0)
+        if number > 5:
+            mine = sampler.propose_within(bracket, number, space)
+            assert mine == fresh.propose_within(bracket, number, space)
+        trials.add({"x": rng.uniform(-5, 5), "y": rng.uniform(-5, 5)}, float(rng.random()))
+    # What it takes in does not grow with the history.
+    assert max(told[::2]) <= 8
+    assert told[-1] == 39
 
 
 def test_what_breaks_the_distribution_is_passed_over() -> None:
@@ -283,11 +307,10 @@ def test_trials_from_before_a_restart_do_not_count_after_it() -> None:
     trials, sampler = Trials(PLANE), CmaEsSampler(seed=0, restart_strategy="ipop", popsize=4)
     trials.run(sampler, bowl, 10)
     now = generation(trials, sampler)
-    later = now._replace(since=10**9, seen=0, waiting=())
-    cache: Any = View(trials.history).cache
-    key = next(k for k in cache if isinstance(k, tuple) and k[1] == ("x", "y"))
-    cache[key] = (later,)
-    assert generation(trials, sampler).optimizer.generation == now.optimizer.generation
+    restarted = now._replace(since=10**9, seen=0, waiting=())
+    later = advanced(restarted, View(trials.history), sampler._rules())
+    assert later.optimizer.generation == now.optimizer.generation
+    assert not later.waiting
 
 
 def test_populations_of_ipop_grow_by_the_factor() -> None:

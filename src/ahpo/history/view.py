@@ -203,6 +203,14 @@ class View:
         """Return the dict for data derived from the first rows; a new one if rows are selected."""
         return self._history.cache if self._rows is None else {}
 
+    @property
+    def shared_cache(self) -> dict[Hashable, Any]:
+        """Return the dict of the whole history, also if rows are selected.
+
+        What is kept there has to say which rows it derives from, and under a key of its own.
+        """
+        return self._history.cache
+
     def index(self, kind: Callable[[], I]) -> I:
         """Return the live index of a kind over the whole history.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ahpo.exceptions import ExperimentalWarning
 from ahpo.samplers.cmaes.box import Box, Floats, numeric
@@ -37,6 +38,7 @@ __all__ = ("CmaEsSampler",)
 _COMPLETE, _PRUNED = int(TrialState.COMPLETE), int(TrialState.PRUNED)
 _STRATEGIES = ("ipop", "bipop")
 _KEPT = 4  # generations: views of threads that work at the same time differ by a few trials
+_KEPT_OF_SELECTIONS = 32  # the brackets of Hyperband are selections
 _BLOCK = 32  # trials; a generator of random numbers costs as much as 32 times as many of them
 _LEAST_SIGMA = 1e-10
 
@@ -71,6 +73,21 @@ def _warn(deprecated: dict[str, Any], experimental: dict[str, bool]) -> None:
             warnings.warn(
                 f"`{name}` is experimental: it may still change.", ExperimentalWarning, stacklevel=4
             )
+
+
+class _Kept(NamedTuple):
+    """Keep a generation; of selected rows, with the numbers of the trials that it has seen."""
+
+    kinds: tuple[BaseDistribution, ...]
+    generation: Generation
+    numbers: NDArray[np.int64] | None
+
+    def is_of(self, view: View) -> bool:
+        """Tell whether the generation is of the first rows of the view."""
+        seen = self.generation.seen
+        if seen > view.n:
+            return False
+        return self.numbers is None or np.array_equal(self.numbers, view.numbers[:seen])
 
 
 class CmaEsSampler(FallbackSampler):
@@ -244,7 +261,7 @@ class CmaEsSampler(FallbackSampler):
                 UserWarning,
                 stacklevel=3,
             )
-        now = self._generation(view, cache, space)
+        now = self._generation(view, space)
         if now is None:
             return None
         d = len(now.box.names)
@@ -266,26 +283,27 @@ class CmaEsSampler(FallbackSampler):
         normal: Floats = known[1][place]
         return normal
 
-    def _generation(
-        self, view: View, cache: dict[Hashable, Any], space: dict[str, BaseDistribution]
-    ) -> Generation | None:
+    def _generation(self, view: View, space: dict[str, BaseDistribution]) -> Generation | None:
         """Return the generation that trials of this view are of, kept from one to the next."""
-        key = (self._key, tuple(space))
-        known: tuple[Generation, ...] = cache.get(key, ())
+        key = (self._key, tuple(space), view.whole)
+        kept: tuple[_Kept, ...] = view.shared_cache.get(key, ())
         kinds = tuple(space.values())
         # Comparing tuples looks for identical items first: no distribution is compared by value.
-        if known and known[0].box.distributions != kinds:
-            known = ()
-        before = next((one for one in known if one.seen <= view.n), None)
+        if kept and kept[0].kinds != kinds:
+            kept = ()
+        before = next((one for one in kept if one.is_of(view)), None)
         if before is None:
             usable = {name: kind for name, kind in space.items() if numeric(kind)}
             if not usable:
                 return None
-            before = first_generation(view, Box(usable, self._with_margin), self._rules())
-            known = ()
-        now = advanced(before, view, self._rules())
-        if not known or now.seen > known[0].seen:
-            cache[key] = (now, *known)[:_KEPT]
+            first = first_generation(view, Box(usable, self._with_margin), self._rules())
+            before = _Kept(kinds, first, None)
+            kept = () if view.whole else kept
+        now = advanced(before.generation, view, self._rules())
+        if not kept or now is not before.generation:
+            numbers = None if view.whole else view.numbers[: now.seen].copy()
+            most = _KEPT if view.whole else _KEPT_OF_SELECTIONS
+            view.shared_cache[key] = (_Kept(kinds, now, numbers), *kept)[:most]
         return now
 
     def _rules(self) -> Rules:
