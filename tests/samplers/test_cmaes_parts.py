@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from ahpo.distributions import FloatDistribution, IntDistribution
 from ahpo.history.view import View
-from ahpo.samplers import CmaEsSampler
+from ahpo.samplers import CmaEsSampler, RandomSampler
 from ahpo.samplers.cmaes.box import Box, numeric
 from ahpo.samplers.cmaes.generations import MARK, Generation, Rules, advanced
-from ahpo.samplers.cmaes.optimizers import Start, clipped, copied, make, sampled, shape_of
+from ahpo.samplers.cmaes.optimizers import Start, clipped, copied, make, narrowed, sampled, shape_of
 from ahpo.samplers.cmaes.restarts import Restarts
 from ahpo.streams import Stream
 from ahpo.testing.problems import distributions_drawn
@@ -186,6 +186,18 @@ def test_far_points_are_told_at_the_limit_and_near_ones_as_they_are() -> None:
     assert shape.whiten @ (told[1] - shape.mean) == pytest.approx([0.6 * limit, 0, -0.8 * limit])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wide_distribution_is_narrowed_as_a_whole(kind: str) -> None:
+    _, optimizer = told_optimizer(kind)
+    before = shape_of(optimizer)
+    widest = float(np.sqrt((before.scale**2).sum(axis=1).max()))
+    assert narrowed(optimizer, before, widest * 1.01) is before
+    after = narrowed(optimizer, before, widest / 5)
+    assert after.scale == pytest.approx(before.scale / 5)
+    assert after.whiten @ after.scale == pytest.approx(np.eye(3), abs=1e-6)
+    assert shape_of(optimizer).scale == pytest.approx(after.scale)
+
+
 # -- generations ----------------------------------------------------------------------------
 
 
@@ -240,6 +252,16 @@ def test_what_breaks_the_distribution_is_passed_over() -> None:
     assert now.shape.is_sound()
     params = trials.params(trials.ask(sampler))
     assert all(-5.0 <= value <= 5.0 for value in params.values())
+
+
+def test_many_trials_of_another_sampler_do_not_widen_the_distribution() -> None:
+    trials = Trials(PLANE)
+    trials.run(RandomSampler(seed=0), bowl, 2000)
+    sampler = CmaEsSampler(seed=0)
+    scale = generation(trials, sampler)
+    assert np.sqrt((scale.shape.scale**2).sum(axis=1)).max() <= 0.3 + 1e-9
+    found = trials.run(sampler, bowl, 150)
+    assert min(map(bowl, found)) < 1e-3
 
 
 def test_infinite_values_are_the_worst_and_the_best() -> None:

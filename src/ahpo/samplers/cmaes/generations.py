@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ahpo.history.view import View
 from ahpo.samplers.cmaes.box import Box, Floats
-from ahpo.samplers.cmaes.optimizers import Shape, Start, clipped, copied, make, shape_of
+from ahpo.samplers.cmaes.optimizers import Shape, Start, clipped, copied, make, narrowed, shape_of
 from ahpo.samplers.cmaes.restarts import Restarts
 from ahpo.states import StudyDirection, TrialState
 from ahpo.streams import Stream
@@ -32,6 +32,7 @@ MARK = "cmaes:unrounded"
 
 _ELITES = 2  # of a population are told again; measured on BBOB: 2 beat 1 up to 200 trials
 _REMEMBERED = 3  # populations that they come from: a lucky value is not told for ever
+_WIDEST = 0.3  # standard deviation in a range of length 1; that of uniform values is 0.29
 _COMPLETE, _PRUNED = int(TrialState.COMPLETE), int(TrialState.PRUNED)
 
 
@@ -162,7 +163,7 @@ def _told(now: Generation, fresh: list[_Solution], rules: Rules) -> Generation:
     with np.errstate(all="ignore"):
         try:
             optimizer.tell([(p, s.value) for p, s in zip(points, population, strict=True)])
-            shape = shape_of(optimizer)
+            shape = narrowed(optimizer, shape_of(optimizer), max(_WIDEST, now.start.sigma))
         except (AssertionError, np.linalg.LinAlgError):
             return now
     return now._replace(optimizer=optimizer, shape=shape) if shape.is_sound() else now

@@ -2,7 +2,7 @@
 
 They are asked for nothing: a trial draws its point by itself, from random numbers of its own, so
 that an optimizer only changes when it is told. For that its distribution is read from where the
-package keeps it; `shape_of` is the one place that does, and the tests hold it to what `ask` does.
+package keeps it; `shape_of` and `narrowed` do so, and the tests hold them to what `ask` does.
 
 Shapes: d parameters; k points.
 """
@@ -16,7 +16,17 @@ import numpy as np
 
 from ahpo.samplers.cmaes.box import Box, Floats
 
-__all__ = ("Shape", "Start", "clipped", "copied", "make", "package", "sampled", "shape_of")
+__all__ = (
+    "Shape",
+    "Start",
+    "clipped",
+    "copied",
+    "make",
+    "narrowed",
+    "package",
+    "sampled",
+    "shape_of",
+)
 
 
 def package() -> Any:
@@ -109,6 +119,24 @@ def shape_of(optimizer: Any) -> Shape:
     )
 
 
+def narrowed(optimizer: Any, shape: Shape, widest: float) -> Shape:
+    """Return what an optimizer samples from when no standard deviation may exceed ``widest``.
+
+    The optimizer is changed. Trials of other samplers are no answer to its steps, and hundreds of
+    them would widen it without end.
+    """
+    most = float(np.sqrt((shape.scale**2).sum(axis=1).max()))
+    if most <= widest:
+        return shape
+    ratio = widest / most
+    core = getattr(optimizer, "_cma", optimizer)
+    core._sigma *= ratio
+    return shape._replace(scale=shape.scale * ratio, whiten=shape.whiten / ratio)
+
+
+_FEW = 8  # points, of which mostly one is inside, also at the edge of the box
+
+
 def sampled(shape: Shape, box: Box, z: Floats, more: Callable[[int], Floats]) -> list[float]:
     """Return one point that is inside of the box, d; with margins, as it is before rounding.
 
@@ -119,10 +147,15 @@ def sampled(shape: Shape, box: Box, z: Floats, more: Callable[[int], Floats]) ->
     """
     point: Floats = shape.mean + shape.scale @ z
     if not box.are_inside(point[None, :])[0]:
-        points = shape.mean + more(10 * len(point)) @ shape.scale.T
-        inside = box.are_inside(points)
-        found = int(inside.argmax())
-        point = points[found] if inside[found] else box.clipped(point)
+        for k in (_FEW, 10 * len(point)):
+            points = shape.mean + more(k) @ shape.scale.T
+            inside = box.are_inside(points)
+            found = int(inside.argmax())
+            if inside[found]:
+                point = points[found]
+                break
+        else:
+            point = box.clipped(points[0])
     if shape.amplitude is not None:
         point = shape.mean + (point - shape.mean) * shape.amplitude
     return point.tolist()  # type: ignore[no-any-return]
