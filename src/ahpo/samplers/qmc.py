@@ -136,5 +136,5 @@ class QMCSampler(FallbackSampler):
     def _engine(self, d: int) -> Any:
         from scipy.stats import qmc  # takes half a second
 
-        kind = qmc.Sobol if self._qmc_type == "sobol" else qmc.Halton
+        kind: Any = qmc.Sobol if self._qmc_type == "sobol" else qmc.Halton
         return kind(d, scramble=self._scramble, seed=self._seed)

@@ -10,6 +10,7 @@ Shapes: d parameters; k points.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +36,11 @@ def package() -> Any:
     :raises ImportError: if it is not installed
     """
     try:
-        import cmaes
+        return import_module("cmaes")
     except ImportError as error:
         raise ImportError(
             "CmaEsSampler needs the package cmaes: install it with `pip install ahpo[cmaes]`."
         ) from error
-    return cmaes
 
 
 class Start(NamedTuple):
