@@ -74,6 +74,30 @@ def _from_empty(floats: int, trials: int) -> Row:
     )
 
 
+def _cmaes(n: int, *targets: Target) -> Row:
+    return Row(
+        name=f"cmaes-{n}",
+        title=f"CMA-ES, 10 parameters, n = {n:,}",
+        work="sampling:cmaes",
+        arguments={"n": n, "trials": 20},
+        quick={"n": max(n // 50, 20), "trials": 3},
+        by_impl={"ahpo": {"trials": 500}},
+        targets=targets,
+    )
+
+
+def _cmaes_from_empty(floats: int, trials: int) -> Row:
+    return Row(
+        name=f"cmaes-empty-{floats}-{trials}",
+        title=f"CMA-ES from empty, {floats} floats, {trials:,} trials",
+        work="sampling:cmaes_from_empty",
+        arguments={"floats": floats, "trials": trials},
+        quick={"trials": trials // 20},
+        impls=("ahpo", "rustuna"),
+        targets=(_faster(1.0, "rustuna"),),
+    )
+
+
 def _pruner(name: str) -> list[Row]:
     limits = {"Median": (_faster(100.0),), "Hyperband": (_faster(10.0),)}
     small = Row(
@@ -137,6 +161,9 @@ ROWS: tuple[Row, ...] = (
     _from_empty(10, 1_000),
     _from_empty(10, 5_000),
     _from_empty(40, 1_000),
+    _cmaes(500),
+    _cmaes(5_000, _faster(50.0), Target(kind="growth", limit=1.5, peer="cmaes-500")),
+    _cmaes_from_empty(10, 10_000),
     Row(
         name="wait-100",
         title="100 objectives of 50 ms at once, 2,000 trials",

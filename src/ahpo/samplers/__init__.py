@@ -9,16 +9,20 @@ from ahpo.samplers.base import BaseSampler
 
 if TYPE_CHECKING:
     from ahpo.samplers.brute_force import BruteForceSampler
+    from ahpo.samplers.cmaes import CmaEsSampler
     from ahpo.samplers.grid import GridSampler
     from ahpo.samplers.partial_fixed import PartialFixedSampler
+    from ahpo.samplers.qmc import QMCSampler
     from ahpo.samplers.random import RandomSampler
     from ahpo.samplers.tpe import TPESampler
 
 __all__ = (
     "BaseSampler",
     "BruteForceSampler",
+    "CmaEsSampler",
     "GridSampler",
     "PartialFixedSampler",
+    "QMCSampler",
     "RandomSampler",
     "TPESampler",
 )
@@ -27,8 +31,10 @@ __getattr__ = lazily(
     globals(),
     {
         "BruteForceSampler": "ahpo.samplers.brute_force",
+        "CmaEsSampler": "ahpo.samplers.cmaes",
         "GridSampler": "ahpo.samplers.grid",
         "PartialFixedSampler": "ahpo.samplers.partial_fixed",
+        "QMCSampler": "ahpo.samplers.qmc",
         "RandomSampler": "ahpo.samplers.random",
         "TPESampler": "ahpo.samplers.tpe",
     },
