@@ -24,8 +24,8 @@ from ahpo.storages.patience import Patience
 from ahpo.storages.pending import Pending
 from ahpo.storages.replicated import ReplicatedStorage
 from ahpo.storages.sql import exchange
-from ahpo.storages.sql.at_once import _is_welcome
 from ahpo.storages.sql.checking import Kinds
+from ahpo.storages.sql.quick import _is_welcome
 from ahpo.storages.thread import StorageThread, storage_thread
 from tests.storages.toy_backend import ToyServer
 

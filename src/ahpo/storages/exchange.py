@@ -169,6 +169,9 @@ class Link(ABC):
     async def exchange(self, request: Request) -> Response:
         """Carry out a request, as a whole or not at all.
 
+        Of one that breaks off, trials may have started and nothing else have happened: the
+        repeated request finds them.
+
         :raises StorageUnavailable: if it may be tried again
         :raises StorageInternalError: if it can not be carried out
         :raises KeyError: if the study has been deleted

@@ -29,6 +29,9 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 __all__ = ("QuickLink", "Welcome", "answers_of")
 
 
+_OF_STUDY = (StudyUserAttrSet, StudySystemAttrSet)
+
+
 class Welcome(NamedTuple):
     """Hold what a request is to write, on which trials, and which trials it is to start."""
 
@@ -58,7 +61,7 @@ def _welcome(dialect: Dialect, study: StudyRow, request: Request) -> Welcome | N
         if not isinstance(op, Write):
             return None
         fact, trial_id = op
-        if isinstance(fact, StudyUserAttrSet | StudySystemAttrSet) or trial_id in writes.ends:
+        if isinstance(fact, _OF_STUDY) or trial_id in writes.ends:
             return None
         if isinstance(fact, ParamSet) and not _is_welcome(fact, request.seen):
             return None
