@@ -23,6 +23,10 @@ from ahpo.storages.exchange import Create, Link, Op, Reap, Response, Seen, Start
 
 __all__ = ("Known",)
 
+# As tuples, which unlike unions are made once.
+_OF_STUDY = (StudyUserAttrSet, StudySystemAttrSet)
+_PLACES = (Start, Create, Reap)
+
 
 class Known:
     """Keep what `Seen` says, and the history as it is in the storage.
@@ -57,9 +61,9 @@ class Known:
 
     def op(self, what: Fact | Start | Create | Reap) -> Op:
         """Return what is to be done as a part of a request."""
-        if isinstance(what, Start | Create | Reap):
+        if isinstance(what, _PLACES):
             return what
-        if isinstance(what, StudyUserAttrSet | StudySystemAttrSet):
+        if isinstance(what, _OF_STUDY):
             return Write(what, -1)
         return Write(what, self.history.trial_id(what.number))
 

@@ -58,9 +58,7 @@ LINGER = 0.02
 
 _IDLE, _LINGERING, _WOKEN, _BUSY = range(4)
 _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
-_OF_STUDY = (StudyUserAttrSet, StudySystemAttrSet)
-_PLACES = (Start, Create, Reap)
-_DURABLE = (Create, TrialFinished, *_OF_STUDY)
+_DURABLE = (Create, TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
 
@@ -421,38 +419,13 @@ class ReplicaStore(StudyStore):
         self._beat = False
         return Request(
             ops,
-<<<<<<< HEAD
             known.seen(),
-            durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
-=======
-            self._seen(),
             durable=any(isinstance(item.what, _DURABLE) for item in items),
->>>>>>> 8d87b50911e3f8c6e048e508e0c10d4df5f7101e
             read=any(item.read for item in items),
             beat=beat,
             release=tuple(known.own) if self._closing else (),
         )
 
-<<<<<<< HEAD
-=======
-    def _seen(self) -> Seen:
-        return Seen(
-            self._last_id,
-            self.history.n_trials,
-            self._own,
-            self._running,
-            self._waiting,
-            self._names,
-        )
-
-    def _op(self, what: Fact | Start | Create | Reap) -> Op:
-        if isinstance(what, _PLACES):
-            return what
-        if isinstance(what, _OF_STUDY):
-            return Write(what, -1)
-        return Write(what, self.history.trial_id(what.number))
-
->>>>>>> 8d87b50911e3f8c6e048e508e0c10d4df5f7101e
     async def _exchange(self, request: Request) -> Response:
         async def exchange(repeated: bool) -> Response:
             if self.deleted:
