@@ -159,7 +159,7 @@ class Session:
         sampler = self._sampler
         self._n_of_sampler = len(vars(sampler))
         arrays = self.array_sampler = sampler if is_pure(sampler) else None
-        self._learns = arrays is None or _has_own(arrays, "observe")
+        self._learns = arrays is None or arrays.observes()
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
         self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")

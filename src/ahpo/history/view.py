@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -17,6 +18,8 @@ from ahpo.history.search_space import GroupTracker, IntersectionTracker
 from ahpo.states import StudyDirection, TrialState
 
 __all__ = ("View",)
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 I = TypeVar("I", bound=Index)  # noqa: E741
 
@@ -106,6 +109,11 @@ class View:
             column = columns.get(name)
             values.append(math.nan if column is None else column.at(at))
         return values
+
+    def system_attrs(self, row: int) -> Mapping[str, Any]:
+        """Return the system attributes of one row."""
+        at = row if self._rows is None else int(self._rows[row])
+        return self._history.table.system_attrs[at] or _NONE
 
     def layouts(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
         """Return which parameters each row has: (n,) indices into a list of tuples of names."""

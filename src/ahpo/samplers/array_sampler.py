@@ -97,6 +97,10 @@ class ArraySampler(BaseSampler):
         """Return system attributes to record with the end of a trial; None if there are none."""
         return None
 
+    def observes(self) -> bool:
+        """Tell whether ``observe`` has anything to do."""
+        return type(self).observe is not ArraySampler.observe
+
     def exhausted(self, view: View) -> bool:
         """Tell whether nothing is left to try, so that the study should stop; asked at each end."""
         return False

@@ -12,25 +12,31 @@ All of it is a fold over finished trials, in the order in which they finished.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ahpo.history.growing import Growing
-from ahpo.history.index import Index
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ahpo.history.records import FinishedTrial
     from ahpo.history.view import View
 
 __all__ = ("Course", "Marks", "course", "mark_of", "members")
 
 _UNMARKED = -1
 _COMPLETE = int(TrialState.COMPLETE)
+
+
+class Marks(NamedTuple):
+    """One kind of generations.
+
+    ``key``: the system attribute that marks a trial; ``size``: how many trials close a generation.
+    """
+
+    key: str
+    size: int
 
 
 def mark_of(system_attrs: Mapping[str, Any], key: str) -> int:
@@ -41,97 +47,71 @@ def mark_of(system_attrs: Mapping[str, Any], key: str) -> int:
 
 
 class Course:
-    """Tell which generation is the newest, and where earlier ones were closed.
+    """Tell when generations were closed, as far as rows have been read.
 
-    ``ends``: for each closed generation, how many rows there were when it was.
+    ``ends``: for each closed generation, how many rows there were when it was. Threads that meet
+    here write the same values, so none needs a lock.
     """
 
-    __slots__ = ("_counts", "_n", "_size", "ends")
+    __slots__ = ("_marks", "_state", "ends")
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._n = 0
-        self._counts: dict[int, int] = {}
-        self.ends: list[int] = []
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        # The rows that were read, the newest generation, and how many of it are complete.
+        self._state = (0, 0, 0)
+        self.ends: dict[int, int] = {}
 
-    @property
-    def newest(self) -> int:
-        """Return the generation of a trial that starts now."""
-        return len(self.ends)
-
-    def add(self, complete: bool, mark: int) -> None:
-        """Take in the next row."""
-        self._n += 1
-        if not complete:
-            return
+    def read(self, view: View) -> None:
+        """Read the rows of a view that are new."""
+        key, size = self._marks
         ends = self.ends
-        if mark == _UNMARKED:
-            if ends == [self._n - 1]:
-                # The last one of a run of unmarked trials closes their generation, however many.
-                ends[0] = self._n
-            mark = 0
-        if mark > len(ends):  # somebody else has seen the earlier ones closed
-            ends.extend([self._n - 1] * (mark - len(ends)))
-        if mark < len(ends):
+        n, newest, count = self._state
+        if view.n <= n:
             return
-        count = self._counts.get(mark, 0) + 1
-        if count >= self._size:
-            self._counts = {}
-            ends.append(self._n)
-        else:
-            self._counts = {mark: count}
+        for row, state in enumerate(view.states[n:].tolist(), start=n):
+            if state != _COMPLETE:
+                continue
+            mark = mark_of(view.system_attrs(row), key)
+            if mark == _UNMARKED:
+                if newest == 1 and ends[0] == row:
+                    # The last one of a run of unmarked trials closes their generation.
+                    ends[0] = row + 1
+                mark = 0
+            if mark > newest:  # somebody else has seen the earlier ones closed
+                for skipped in range(newest, mark):
+                    ends[skipped] = row
+                newest, count = mark, 0
+            if mark == newest:
+                count += 1
+                if count >= size:
+                    ends[newest] = row + 1
+                    newest, count = newest + 1, 0
+        self._state = (view.n, newest, count)
+
+    def newest(self, n: int) -> int:
+        """Return the generation of a trial that starts when there are ``n`` rows."""
+        newest, ends = self._state[1], self.ends
+        while newest and ends[newest - 1] > n:  # others have read more
+            newest -= 1
+        return newest
 
 
-class _Generations(Index):
-    """Follow the course of a study, and keep the marks by number."""
-
-    def __init__(self, kind: Marks) -> None:
-        self._key = kind.key
-        self.course = Course(kind.size)
-        self.marks: Growing[np.int32] = Growing(np.int32, _UNMARKED)
-
-    def finished(self, row: FinishedTrial) -> None:
-        number, mark = row.number, mark_of(row.system_attrs, self._key)
-        if number < self.marks.size:
-            self.marks.data[number] = mark
-        else:
-            self.marks.set(number, mark)
-        self.course.add(row.state is TrialState.COMPLETE, mark)
+def course(view: View, marks: Marks) -> Course:
+    """Return the course of a view, of which only the new rows are read."""
+    known: Course | None = view.cache.get(marks)
+    if known is None:
+        known = view.cache.setdefault(marks, Course(marks))
+    known.read(view)
+    return known
 
 
-@dataclass(frozen=True)
-class Marks:
-    """One kind of generations: those of equal ones share an index, which calling makes.
-
-    ``key``: the system attribute that marks a trial; ``size``: how many trials close a generation.
-    """
-
-    key: str
-    size: int
-
-    def __call__(self) -> _Generations:
-        return _Generations(self)
-
-
-def course(view: View, kind: Marks) -> Course:
-    """Return the course of a view: the live one of the study, or that of the selected rows."""
-    index = view.index(kind)
-    if view.whole:
-        return index.course
-    found = Course(kind.size)
-    complete = (view.states == _COMPLETE).tolist()
-    marks = index.marks.take(view.numbers).tolist()
-    for is_complete, mark in zip(complete, marks, strict=True):
-        found.add(is_complete, mark)
-    return found
-
-
-def members(view: View, kind: Marks, generation: int) -> NDArray[np.intp]:
+def members(view: View, marks: Marks, generation: int) -> NDArray[np.intp]:
     """Return the rows of the complete trials of one generation, by number."""
-    numbers = view.numbers
-    marks = view.index(kind).marks.take(numbers)
-    wanted = marks == generation
-    if generation == 0:
-        wanted |= marks == _UNMARKED
-    rows = np.flatnonzero(wanted & (view.states == _COMPLETE))
-    return rows[np.argsort(numbers[rows])]
+    complete = np.flatnonzero(view.states == _COMPLETE)
+    rows = [
+        row
+        for row in complete.tolist()
+        if max(mark_of(view.system_attrs(row), marks.key), 0) == generation
+    ]
+    found = np.array(rows, dtype=np.intp)
+    return found[np.argsort(view.numbers[found])]

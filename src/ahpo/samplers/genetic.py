@@ -81,7 +81,8 @@ class BaseGASampler(BaseSampler):
         key = self._get_generation_key()
         generation = mark_of(trial.system_attrs, key)
         if generation < 0:
-            generation = course(study.view(), self._marks()).newest
+            view = study.view()
+            generation = course(view, self._marks()).newest(view.n)
             trial.system_attrs[key] = generation
         return generation
 

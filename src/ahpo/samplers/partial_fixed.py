@@ -150,6 +150,10 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
         """Return what the base sampler wants to be recorded at the end."""
         return self._base_sampler.observe(view, trial, state, values)
 
+    def observes(self) -> bool:
+        """Tell whether the base sampler has anything to keep."""
+        return self._base_sampler.observes()
+
     def exhausted(self, view: View) -> bool:
         """Tell whether the base sampler has nothing left to try."""
         return self._base_sampler.exhausted(view)

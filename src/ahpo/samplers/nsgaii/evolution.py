@@ -240,6 +240,10 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         """
         return constraint_attributes(self._constraints_func, trial, state)
 
+    def observes(self) -> bool:
+        """Tell whether constraints are to be kept."""
+        return self._constraints_func is not None or not keeps(self, EvolutionSampler, ("observe",))
+
     def _parents(self, view: View, number: int) -> tuple[int, Rows]:
         """Return the generation of a trial, and the rows of its parents."""
         marks = self._marks()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -38,8 +37,7 @@ class Selection(Protocol):
 
 def newest_generation(view: View, marks: Marks) -> int:
     """Return the generation of a trial that starts with this view."""
-    # Others may have finished trials since the view was taken.
-    return bisect_right(course(view, marks).ends, view.n)
+    return course(view, marks).newest(view.n)
 
 
 def signs_of(directions: Sequence[StudyDirection]) -> Floats:
@@ -48,8 +46,9 @@ def signs_of(directions: Sequence[StudyDirection]) -> Floats:
 
 def parents_of(view: View, marks: Marks, selection: Selection, generation: int) -> Rows:
     """Return the rows of a view that are the parents of a generation; none for generation 0."""
-    ends = course(view, marks).ends
-    generation = min(generation, bisect_right(ends, view.n))
+    known_course = course(view, marks)
+    ends = known_course.ends
+    generation = min(generation, known_course.newest(view.n))
     if not generation:
         return np.empty(0, dtype=np.intp)
     known: dict[int, tuple[int, Rows]] = view.cache.setdefault(("ga", marks, selection), {})

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import ExperimentalWarning
+from ahpo.overrides import keeps
 from ahpo.samplers.array_sampler import ArraySampler
 from ahpo.samplers.constraining import constraint_attributes
 from ahpo.samplers.random import at_quantile
@@ -225,6 +226,10 @@ class TPESampler(ArraySampler):
         :raises ValueError: if one of them is NaN.
         """
         return constraint_attributes(self._constraints_func, trial, state)
+
+    def observes(self) -> bool:
+        """Tell whether constraints are to be kept."""
+        return self._constraints_func is not None or not keeps(self, TPESampler, ("observe",))
 
     def _jointly(self, view: View) -> bool:
         multivariate = self._multivariate
