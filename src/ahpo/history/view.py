@@ -110,6 +110,16 @@ class View:
             values.append(math.nan if column is None else column.at(at))
         return values
 
+    def points(self, rows: NDArray[np.intp], names: Iterable[str]) -> NDArray[np.float64]:
+        """Return parameters of some rows, (rows, names), NaN where one lacks it."""
+        at = rows if self._rows is None else self._rows[rows]
+        columns = [self._history.table.columns.get(name) for name in names]
+        points = np.full((len(rows), len(columns)), np.nan)
+        for place, column in enumerate(columns):
+            if column is not None:
+                points[:, place] = column.at_rows(at)
+        return points
+
     def system_attrs(self, row: int) -> Mapping[str, Any]:
         """Return the system attributes of one row."""
         at = row if self._rows is None else int(self._rows[row])

@@ -226,7 +226,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
             value = view.point(int(row), (name,))[0]
             if distribution._contains(value):
                 return value
-        values = [view.point(row, (name,))[0] for row in parents.tolist()]
+        values = view.points(parents, (name,))[:, 0].tolist()
         values = [value for value in values if distribution._contains(value)]
         return values[int(whose * len(values))] if values else None
 
@@ -286,7 +286,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         known = cache.get(("ga", "population"))
         if known is not None and known[0] is parents and known[1] is space:
             return known[2]  # type: ignore[no-any-return]
-        values = np.array([view.point(row, space) for row in parents.tolist()])
+        values = view.points(parents, space)
         losses = view.values[parents] * signs_of(view.directions)
         better = beats(losses, view.violation[parents], self._selection().crowded)
         population = Population(Genes(space), values, better)
