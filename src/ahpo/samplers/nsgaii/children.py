@@ -227,7 +227,8 @@ def _mutate_numbers(
     each = np.arange(len(rows))
     bounds = genes.bounds[columns]
     if is_batch_mutation(mutation):
-        changed = mutation.mutated(coded[each, columns], rng, bounds)
+        with np.errstate(all="ignore"):
+            changed = mutation.mutated(coded[each, columns], rng, bounds)
     else:
         assert study is not None
         changed = np.array(

@@ -16,7 +16,7 @@ from ahpo.samplers.generations import mark_of
 from ahpo.samplers.genetic import BaseGASampler
 from ahpo.samplers.nsgaii.children import Breeding, Children, Population, breed
 from ahpo.samplers.nsgaii.crossover import BaseCrossover
-from ahpo.samplers.nsgaii.genes import Genes
+from ahpo.samplers.nsgaii.genes import Genes, crossable
 from ahpo.samplers.nsgaii.mutation import BaseMutation
 from ahpo.samplers.nsgaii.population import (
     Rows,
@@ -25,11 +25,11 @@ from ahpo.samplers.nsgaii.population import (
     newest_generation,
     parents_of,
     signs_of,
+    violations_of,
 )
 from ahpo.samplers.nsgaii.selection import beats
 from ahpo.samplers.nsgaii.two_parents import UniformCrossover
 from ahpo.samplers.random import at_quantile
-from ahpo.trials.constraints import violation
 
 if TYPE_CHECKING:
     from ahpo.distributions import BaseDistribution
@@ -161,14 +161,14 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
     # -- by views ---------------------------------------------------------------------------
 
     def relative_space(self, view: View) -> dict[str, BaseDistribution]:
-        """Return what all complete trials have, without what has a single value."""
+        """Return what all complete trials have, as far as it can be crossed."""
         cache = view.cache
         space = view.intersection()
         # The intersection mostly is the very dict that it was the last time.
         known = cache.get(("ga", "space"))
         if known is not None and known[0] is space:
             return known[1]  # type: ignore[no-any-return]
-        found = {name: dist for name, dist in space.items() if not dist.single()}
+        found = {name: dist for name, dist in space.items() if crossable(dist)}
         cache[("ga", "space")] = (space, found)
         return found
 
@@ -337,7 +337,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
             dtype=float,
         ).T
         better = beats(
-            losses_of(parents, study.directions), violations(parents), self._selection().crowded
+            losses_of(parents, study.directions), violations_of(parents), self._selection().crowded
         )
         return Population(Genes(space), values, better)
 
@@ -371,7 +371,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         if self._select is not None:
             return list(self._select(study, pool))
         losses = losses_of(pool, study.directions)
-        rows = self._selection().survivors(losses, violations(pool), generation)
+        rows = self._selection().survivors(losses, violations_of(pool), generation)
         return [pool[row] for row in rows.tolist()]
 
     def get_trial_generation(self, study: BaseStudy, trial: FrozenTrial) -> int:
@@ -401,10 +401,6 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         view, history = study.view(), study._read()
         rows = parents_of(view, self._marks(), self._selection(), generation)
         return [history.shared_frozen(number) for number in view.numbers[rows].tolist()]
-
-
-def violations(trials: Sequence[FrozenTrial]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([violation(trial.system_attrs) for trial in trials], dtype=float)
 
 
 def _is(one: object, other: object) -> bool:

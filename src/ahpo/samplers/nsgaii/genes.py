@@ -19,7 +19,7 @@ from ahpo.distributions import (
     IntDistribution,
 )
 
-__all__ = ("Genes",)
+__all__ = ("Genes", "crossable")
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +73,16 @@ class Genes:
             values[:, at] = low + step * np.rint((values[:, at] - low) / step)
         inside: Floats = np.minimum(np.maximum(values, self._low), self._high)
         return inside
+
+
+def crossable(distribution: BaseDistribution) -> bool:
+    """Tell whether a parameter has several values, and a range whose width is a float."""
+    if distribution.single():
+        return False
+    if not isinstance(distribution, FloatDistribution | IntDistribution):
+        return isinstance(distribution, CategoricalDistribution)
+    low, high = _bounds(distribution)
+    return 1e-300 < high - low < 1e300
 
 
 def _bounds(axis: FloatDistribution | IntDistribution) -> tuple[float, float]:

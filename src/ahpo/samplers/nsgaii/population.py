@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ahpo.samplers.generations import Marks, course
 from ahpo.states import StudyDirection, TrialState
+from ahpo.trials.constraints import violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from ahpo.history.view import View
     from ahpo.trials import FrozenTrial
 
-__all__ = ("Selection", "losses_of", "newest_generation", "parents_of")
+__all__ = (
+    "Selection",
+    "losses_of",
+    "newest_generation",
+    "parents_of",
+    "signs_of",
+    "violations_of",
+)
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -41,6 +49,7 @@ def newest_generation(view: View, marks: Marks) -> int:
 
 
 def signs_of(directions: Sequence[StudyDirection]) -> Floats:
+    """Return the factor that makes a loss of each objective, (k,)."""
     return np.array([-1.0 if d is StudyDirection.MAXIMIZE else 1.0 for d in directions])
 
 
@@ -71,3 +80,8 @@ def losses_of(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection
     values = np.array([trial.values for trial in trials], dtype=float)
     losses: Floats = values.reshape(len(trials), len(directions)) * signs_of(directions)
     return losses
+
+
+def violations_of(trials: Sequence[FrozenTrial]) -> Floats:
+    """Return by how much trials break their constraints, (n,), NaN where they have none."""
+    return np.array([violation(trial.system_attrs) for trial in trials], dtype=float)

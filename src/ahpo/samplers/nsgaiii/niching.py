@@ -27,8 +27,8 @@ def das_dennis(k: int, divisions: int) -> Floats:
     Das and Dennis 1998: there are C(k + divisions - 1, divisions).
     """
     # Bars among stars: what is between two bars is one coordinate.
-    places = np.array(list(combinations(range(divisions + k - 1), k - 1)), dtype=float)
-    places = places.reshape(-1, k - 1)
+    bars = list(combinations(range(divisions + k - 1), k - 1))
+    places = np.array(bars, dtype=float).reshape(len(bars), k - 1)
     edge = np.full((len(places), 1), -1.0)
     end = np.full((len(places), 1), divisions + k - 1.0)
     counts = np.diff(np.concatenate((edge, places, end), axis=1), axis=1) - 1.0
