@@ -40,7 +40,14 @@ CROSSOVERS = [
 
 def population(genes: Genes, n: int, rng: np.random.Generator) -> Population:
     values = [[at_quantile(d, u) for d in genes.distributions] for u in rng.random(n)]
-    return Population(genes, np.array(values), np.triu(np.ones((n, n), dtype=bool), 1))
+    better = np.triu(np.ones((n, n), dtype=bool), 1)
+    return Population(genes, np.array(values), better, np.full(n, len(genes.names)))
+
+
+def equals(space: dict[str, BaseDistribution], values: np.ndarray) -> Population:
+    """Return a population of which nobody beats anybody."""
+    n = len(values)
+    return Population(Genes(space), values, np.zeros((n, n), dtype=bool), np.full(n, len(space)))
 
 
 def test_bounds_have_half_a_step_more() -> None:
@@ -127,7 +134,7 @@ def test_children_without_crossover_and_mutation_are_copies_of_a_parent() -> Non
 
 def test_choices_swap_with_their_probability() -> None:
     space: dict[str, BaseDistribution] = {"c": CategoricalDistribution(("a", "b"))}
-    crowd = Population(Genes(space), np.array([[0.0], [1.0]]), np.zeros((2, 2), dtype=bool))
+    crowd = equals(space, np.array([[0.0], [1.0]]))
     breeding = Breeding(nsgaii.SBXCrossover(), 1.0, None, 0.0, 0.2)
     children = breed(np.random.default_rng(0), crowd, breeding, 4000, None, several=True)
     first = crowd.values[children.parents[:, 0], 0]
@@ -136,7 +143,7 @@ def test_choices_swap_with_their_probability() -> None:
 
 def test_mutation_changes_as_many_parameters_as_asked_for() -> None:
     space: dict[str, BaseDistribution] = {f"x{i}": FloatDistribution(0, 1) for i in range(8)}
-    crowd = Population(Genes(space), np.full((4, 8), 0.5), np.zeros((4, 4), dtype=bool))
+    crowd = equals(space, np.full((4, 8), 0.5))
     for probability, wanted in ((None, 1 / 8), (0.0, 0.0), (0.3, 0.3), (1.0, 1.0)):
         breeding = Breeding(nsgaii.UniformCrossover(), 0.9, None, probability, 0.5)
         children = breed(np.random.default_rng(1), crowd, breeding, 1000, None, several=True)
@@ -186,7 +193,7 @@ def test_hopeless_crossover_ends_at_the_bounds() -> None:
         "y": FloatDistribution(0.0, 1.0),
         "n": IntDistribution(0, 5),
     }
-    crowd = Population(Genes(space), np.full((4, 3), 0.0), np.zeros((4, 4), dtype=bool))
+    crowd = equals(space, np.full((4, 3), 0.0))
     breeding = Breeding(Nowhere(), 1.0, None, 0.0, 0.5)
     children = breed(np.random.default_rng(0), crowd, breeding, 3, create_study(), several=False)
     assert children.values.tolist() == [[0.0, 1.0, 0.0]] * 3

@@ -107,7 +107,7 @@ def naive_crowding(losses: Floats) -> list[float]:
     total = [0.0] * n
     for column in range(k):
         order = sorted(range(n), key=lambda row: losses[row, column])
-        values = [losses[row, column] for row in order]
+        values = [float(losses[row, column]) for row in order]
         width = values[-1] - values[0]
         if not width > 0:
             continue

@@ -120,6 +120,13 @@ class View:
                 points[:, place] = column.at_rows(at)
         return points
 
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return how many parameters some rows have."""
+        at = rows if self._rows is None else self._rows[rows]
+        table = self._history.table
+        counts = [len(table.layouts[layout]) for layout in table.layout.data[at].tolist()]
+        return np.array(counts, dtype=np.int64)
+
     def system_attrs(self, row: int) -> Mapping[str, Any]:
         """Return the system attributes of one row."""
         at = row if self._rows is None else int(self._rows[row])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ahpo.history.base_study import BaseStudy
     from ahpo.samplers.nsgaii.genes import Genes
 
-__all__ = ("Breeding", "Children", "Population", "breed", "tournament")
+__all__ = ("Breeding", "Children", "Population", "breed", "mutation_probability", "tournament")
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -31,11 +31,16 @@ _MOST_ATTEMPTS = 16  # then what is still out of range goes to its bounds
 
 
 class Population(NamedTuple):
-    """Hold the parents of a generation: internal values (n, D), and who beats whom (n, n)."""
+    """Hold the parents of a generation.
+
+    ``values``: internal values, (n, D); ``better``: who beats whom, (n, n); ``sizes``: (n,), how
+    many parameters each has, also of those that are not crossed.
+    """
 
     genes: Genes
     values: Floats
     better: NDArray[np.bool_]
+    sizes: NDArray[np.int64]
 
 
 class Children(NamedTuple):
@@ -113,8 +118,17 @@ def breed(
         parents[rows], values[rows] = _crossed(
             rng, population, breeding, parents[rows], study, several
         )
-    fresh = _mutate(rng, genes, breeding, values, study)
+    probability = mutation_probability(breeding, population.sizes[parents[:, :1]])
+    fresh = _mutate(rng, genes, breeding, values, probability, study)
     return Children(values, fresh, parents)
+
+
+def mutation_probability(breeding: Breeding, sizes: NDArray[np.int64]) -> Floats:
+    """Return the probability of each parameter to mutate, if a parent has so many."""
+    probability = breeding.mutation_prob
+    if probability is None:
+        return 1.0 / np.maximum(sizes, 1)
+    return np.full(sizes.shape, probability)
 
 
 def _crossed(
@@ -190,12 +204,11 @@ def _mutate(
     genes: Genes,
     breeding: Breeding,
     values: Floats,
+    probability: Floats,
     study: BaseStudy | None,
 ) -> NDArray[np.bool_]:
     """Mutate values, (m, D), in place, and return which are fresh, (m, D)."""
-    probability, mutation = breeding.mutation_prob, breeding.mutation
-    if probability is None:
-        probability = 1.0 / max(1, len(genes.names))
+    mutation = breeding.mutation
     u = rng.random((2, *values.shape))
     mutated: NDArray[np.bool_] = u[0] < probability
     fresh: NDArray[np.bool_] = mutated.copy()

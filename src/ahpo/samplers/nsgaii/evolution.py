@@ -14,7 +14,13 @@ from ahpo.samplers.array_sampler import DOCUMENTED, ArraySampler
 from ahpo.samplers.constraining import constraint_attributes
 from ahpo.samplers.generations import mark_of
 from ahpo.samplers.genetic import BaseGASampler
-from ahpo.samplers.nsgaii.children import Breeding, Children, Population, breed
+from ahpo.samplers.nsgaii.children import (
+    Breeding,
+    Children,
+    Population,
+    breed,
+    mutation_probability,
+)
 from ahpo.samplers.nsgaii.crossover import BaseCrossover
 from ahpo.samplers.nsgaii.genes import Genes, crossable
 from ahpo.samplers.nsgaii.mutation import BaseMutation
@@ -210,17 +216,14 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         generation, parents = self._parents(view, number)
         if not generation:
             return None
-        probability = self._breeding.mutation_prob
-        if probability is None:
-            probability = 1.0 / (len(space) + 1)
         mutates, which, whose = (self.stream.uniform(number, f"{name}:{k}") for k in range(3))
-        if mutates < probability:
-            return None
         if space and self._is_derived():
             block = self._block(view, number, generation, parents, space)
             mates = parents[block.children.parents[number % _BLOCK]]
         else:
             mates = parents[[int(which * len(parents)), int(whose * len(parents))]]
+        if mutates < mutation_probability(self._breeding, view.sizes(mates[:1]))[0]:
+            return None
         first = which >= self._breeding.swapping_prob
         for row in (mates[0], mates[-1])[:: 1 if first else -1]:
             value = view.point(int(row), (name,))[0]
@@ -289,7 +292,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         values = view.points(parents, space)
         losses = view.values[parents] * signs_of(view.directions)
         better = beats(losses, view.violation[parents], self._selection().crowded)
-        population = Population(Genes(space), values, better)
+        population = Population(Genes(space), values, better, view.sizes(parents))
         cache[("ga", "population")] = (parents, space, population)
         return population
 
@@ -339,7 +342,8 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         better = beats(
             losses_of(parents, study.directions), violations_of(parents), self._selection().crowded
         )
-        return Population(Genes(space), values, better)
+        sizes = np.array([len(trial.params) for trial in parents], dtype=np.int64)
+        return Population(Genes(space), values, better, sizes)
 
     def after_trial(
         self,

@@ -46,8 +46,8 @@ class NSGAIISampler(EvolutionSampler):
 
     :param population_size: how many trials make a generation, and how many survive.
     :param mutation: how a number is changed that mutates; None to draw a new one, as for choices.
-    :param mutation_prob: the probability of each parameter to mutate; None for 1 / (how many there
-        are).
+    :param mutation_prob: the probability of each parameter to mutate; None for 1 / (how many its
+        first parent has).
     :param crossover: how numbers are crossed; None for `UniformCrossover`, as for choices.
     :param crossover_prob: the probability that a child has several parents, and is no copy of one.
     :param swapping_prob: the probability that a choice is taken from the first parent, and a number

@@ -74,9 +74,9 @@ def crowding_distance(losses: Floats) -> Floats:
         return np.full(n, inf)
     order = np.argsort(losses, axis=0, kind="stable")
     ascending = np.take_along_axis(losses, order, axis=0)
-    width = ascending[-1] - ascending[0]
     gaps = np.full((n, k), inf)
     with np.errstate(invalid="ignore"):
+        width = ascending[-1] - ascending[0]
         gaps[1:-1] = ascending[2:] - ascending[:-2]
         gaps /= np.where(np.isfinite(width) & (width > 0.0), width, 1.0)
     gaps[np.isnan(gaps)] = 0.0  # between two equal infinities
