@@ -16,6 +16,7 @@ import pytest
 from ahpo.exceptions import ExperimentalWarning, TrialPruned
 from ahpo.pruners import HyperbandPruner
 from ahpo.samplers import NSGAIIISampler, NSGAIISampler, RandomSampler, nsgaii
+from ahpo.samplers.array_sampler import DOCUMENTED
 from ahpo.samplers.nsgaiii.niching import das_dennis, nearest_lines
 from ahpo.states import TrialState
 from ahpo.study import Study, create_study, load_study
@@ -173,9 +174,9 @@ def test_nsga3_spreads_over_the_sphere_of_dtlz2() -> None:
 
 def test_nsga3_prefers_what_is_near_the_reference_points() -> None:
     means = []
-    for points in (None, np.array([[0.9, 0.1], [1.0, 0.05]])):
+    for points in (np.array([[0.1, 0.9], [0.05, 1.0]]), np.array([[0.9, 0.1], [1.0, 0.05]])):
         first = []
-        for seed in range(3):
+        for seed in range(4):
             sampler = NSGAIIISampler(seed=seed, population_size=20, reference_points=points)
             parents = sampler.get_parent_population(studied(sampler, zdt1, 800), 39)
             first += [trial.values[0] for trial in parents]
@@ -222,7 +223,7 @@ def test_front_of_binh_and_korn_is_reached(kind: Any, by_function: bool) -> None
     front = study.best_trials
     assert all(max(trial.user_attrs["constraint"]) <= 0 for trial in front)
     found = [distance_to_front(trial.values) for trial in front]
-    assert np.mean(found) < 0.02 and max(found) < 0.1
+    assert np.median(found) < 0.01 and np.mean(found) < 0.035
     first = [trial.values[0] for trial in front]
     assert min(first) < 20 and max(first) > 140  # from end to end
 
@@ -332,6 +333,40 @@ def test_reseeding_gives_other_trials(kind: Any) -> None:
         found.append(params(study))
     assert found[0][:10] == found[1][:10]
     assert all(a != b for a, b in zip(found[0][10:], found[1][10:], strict=True))
+
+
+def test_subclass_that_passes_all_on_samples_the_same() -> None:
+    calls: set[str] = set()
+
+    def method(name: str) -> Any:
+        def call(self: Any, *args: Any) -> Any:
+            calls.add(name)
+            return getattr(NSGAIISampler, name)(self, *args)
+
+        return call
+
+    mine: Any = type("Mine", (NSGAIISampler,), {name: method(name) for name in DOCUMENTED})
+    for objective in (zdt1, all_kinds):
+        alone = studied(NSGAIISampler(seed=3, population_size=6), objective, 40)
+        assert params(studied(mine(seed=3, population_size=6), objective, 40)) == params(alone)
+    assert calls == set(DOCUMENTED)
+
+
+def test_mutated_parameters_are_sampled_independently() -> None:
+    """A subclass that has its own way to do that is asked."""
+
+    class Middle(NSGAIISampler):
+        def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+            return (distribution.low + trial.number / 100) / 2
+
+    sampler = Middle(seed=0, population_size=5, mutation_prob=0.5)
+    study = studied(sampler, zdt1, 30)
+    mutated = [
+        trial.params[name] == trial.number / 200
+        for trial in study.trials[5:]
+        for name in trial.params
+    ]
+    assert 0.3 < np.mean(mutated) < 0.7
 
 
 def test_unseeded_studies_differ() -> None:

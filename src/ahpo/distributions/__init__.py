@@ -5,6 +5,7 @@ from ahpo.distributions.categorical import CategoricalChoiceType, CategoricalDis
 from ahpo.distributions.compatibility import (
     check_distribution_compatibility,
     incompatibility,
+    same_distribution,
     single_value,
 )
 from ahpo.distributions.numeric import FloatDistribution, IntDistribution
@@ -39,5 +40,6 @@ __all__ = (
     "distribution_to_json",
     "incompatibility",
     "json_to_distribution",
+    "same_distribution",
     "single_value",
 )

@@ -11,6 +11,7 @@ from ahpo.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    same_distribution,
     single_value,
 )
 from ahpo.history.history import History
@@ -63,6 +64,10 @@ class AskedSpaces:
 
     def _keep(self, cache: dict[Any, Asked], key: Any, distribution: BaseDistribution) -> Asked:
         self._history.check_param(check_key(key[0], "name"), distribution)
+        # The object that the study has already: who compares looks at that first, in each trial.
+        known = self._history.known_distributions.get(key[0])
+        if known is not None and same_distribution(known, distribution):
+            distribution = known
         if len(cache) >= _MOST:
             cache.clear()
         found = cache[key] = asked(distribution)

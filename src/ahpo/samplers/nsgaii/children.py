@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ahpo.distributions import CategoricalDistribution
 from ahpo.samplers.nsgaii.crossover import BaseCrossover, is_batch
 from ahpo.samplers.nsgaii.mutation import BaseMutation, is_batch_mutation
 from ahpo.samplers.nsgaii.two_parents import UniformCrossover
-from ahpo.samplers.random import at_quantile
 
 if TYPE_CHECKING:
     from ahpo.history.base_study import BaseStudy
@@ -44,13 +42,9 @@ class Population(NamedTuple):
 
 
 class Children(NamedTuple):
-    """Hold internal values, (m, D); which are fresh, (m, D); the parents, (m, p).
-
-    A fresh one is a mutation that owes nothing to the parents.
-    """
+    """Hold internal values, (m, D), NaN where one is to be drawn anew; the parents, (m, p)."""
 
     values: Floats
-    fresh: NDArray[np.bool_]
     parents: Rows
 
 
@@ -119,8 +113,8 @@ def breed(
             rng, population, breeding, parents[rows], study, several
         )
     probability = mutation_probability(breeding, population.sizes[parents[:, :1]])
-    fresh = _mutate(rng, genes, breeding, values, probability, study)
-    return Children(values, fresh, parents)
+    _mutate(rng, genes, breeding, values, probability, study)
+    return Children(values, parents)
 
 
 def mutation_probability(breeding: Breeding, sizes: NDArray[np.int64]) -> Floats:
@@ -206,23 +200,14 @@ def _mutate(
     values: Floats,
     probability: Floats,
     study: BaseStudy | None,
-) -> NDArray[np.bool_]:
-    """Mutate values, (m, D), in place, and return which are fresh, (m, D)."""
+) -> None:
+    """Mutate values, (m, D), in place: by the mutation if there is one, else to NaN."""
     mutation = breeding.mutation
-    u = rng.random((2, *values.shape))
-    mutated: NDArray[np.bool_] = u[0] < probability
-    fresh: NDArray[np.bool_] = mutated.copy()
+    mutated: NDArray[np.bool_] = rng.random(values.shape) < probability
     if mutation is not None:
-        fresh[:, genes.numbers] = False
         _mutate_numbers(rng, genes, mutation, mutated, values, study)
-    rows, places = np.nonzero(fresh)
-    for row, place, at in zip(rows.tolist(), places.tolist(), u[1][fresh].tolist(), strict=True):
-        distribution = genes.distributions[place]
-        if type(distribution) is CategoricalDistribution:
-            values[row, place] = int(at * len(distribution.choices))
-        else:
-            values[row, place] = at_quantile(distribution, at)
-    return fresh
+        mutated[:, genes.numbers] = False
+    values[mutated] = np.nan
 
 
 def _mutate_numbers(

@@ -53,7 +53,12 @@ Generate = Callable[
 AfterTrial = Callable[["BaseStudy", "FrozenTrial", "TrialState", "Sequence[float] | None"], None]
 
 _BLOCK = 32  # trials whose children are made at once
-_OF_GENERATIONS = ("select_parent", "get_parent_population", "get_population")
+_OF_GENERATIONS = (
+    "select_parent",
+    "get_parent_population",
+    "get_population",
+    "get_trial_generation",
+)
 
 
 def checked_breeding(
@@ -155,13 +160,15 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         """Tell whether the parents are those of the built-in selection."""
         return self._select is None and keeps(self, EvolutionSampler, _OF_GENERATIONS)
 
+    def _makes_blocks(self) -> bool:
+        """Tell whether children are made by views, many at once."""
+        return self._generate is None and self._breeding.is_batch and self._selects()
+
     def _is_derived(self) -> bool:
         return (
-            self._generate is None
+            self._makes_blocks()
             and self._after is None
-            and self._breeding.is_batch
-            and self._selects()
-            and keeps(self, EvolutionSampler, (*DOCUMENTED, "get_trial_generation"))
+            and keeps(self, EvolutionSampler, DOCUMENTED)
         )
 
     # -- by views ---------------------------------------------------------------------------
@@ -193,7 +200,9 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         if not generation:
             return {}
         block = self._block(view, number, generation, parents, space)
-        return dict(zip(space, block.points[number % _BLOCK], strict=True))
+        point = zip(space, block.points[number % _BLOCK], strict=True)
+        # What mutates to just anything is left to `draw`.
+        return {name: value for name, value in point if value == value}
 
     def draw(self, view: View, number: int, name: str, distribution: BaseDistribution) -> float:
         """Return a parameter that is not in the child, taken from the parents if they have it."""
@@ -217,7 +226,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         if not generation:
             return None
         mutates, which, whose = (self.stream.uniform(number, f"{name}:{k}") for k in range(3))
-        if space and self._is_derived():
+        if space and self._makes_blocks():
             block = self._block(view, number, generation, parents, space)
             mates = parents[block.children.parents[number % _BLOCK]]
         else:
@@ -292,7 +301,8 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         values = view.points(parents, space)
         losses = view.values[parents] * signs_of(view.directions)
         better = beats(losses, view.violation[parents], self._selection().crowded)
-        population = Population(Genes(space), values, better, view.sizes(parents))
+        genes = known[2].genes if known is not None and known[1] is space else Genes(space)
+        population = Population(genes, values, better, view.sizes(parents))
         cache[("ga", "population")] = (parents, space, population)
         return population
 
@@ -308,6 +318,8 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         :param search_space: ``{name: distribution}``, or a part of what was inferred.
         """
         generation = self.get_trial_generation(study, trial)
+        if self._makes_blocks():
+            return super().sample_relative(study, trial, search_space)
         parents = self.get_parent_population(study, generation)
         if not parents:
             return {}
@@ -320,13 +332,11 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         population = self._population_of(study, parents, search_space)
         several = study._is_multi_objective()
         children = breed(rng, population, self._breeding, 1, study, several)
-        point, fresh = children.values[0].tolist(), children.fresh[0].tolist()
+        point = zip(search_space.items(), children.values[0].tolist(), strict=True)
         return {
             name: distribution.to_external_repr(value)
-            for (name, distribution), value, skip in zip(
-                search_space.items(), point, fresh, strict=True
-            )
-            if not skip and distribution._contains(value)
+            for (name, distribution), value in point
+            if value == value and distribution._contains(value)
         }
 
     def _population_of(
