@@ -57,6 +57,7 @@ CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
 WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
 BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
 """
+_HEADER = b"SQLite format 3\0"
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -98,7 +99,7 @@ class SQLiteBackend(SQLBackend):
         if not isinstance(timeout, int | float):
             raise ValueError(f"`timeout` must be a number of seconds, but it is {timeout!r}.")
         arguments.pop("check_same_thread", None)  # one thread has the connection anyway
-        self.in_memory = ":memory:" in path or "mode=memory" in path
+        self.in_memory = self.lives_while_open = ":memory:" in path or "mode=memory" in path
         # The file stays the same one wherever the process goes until it is opened.
         named = self.in_memory or arguments.get("uri")
         self.path = path if named else os.path.abspath(os.path.join(folder, path))
@@ -123,6 +124,7 @@ class SQLiteBackend(SQLBackend):
             raise StorageInternalError(
                 f"The folder {folder!r} of the database {self.path!r} does not exist."
             )
+        self._check_kind()
         try:
             connection: sqlite3.Connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, **self._arguments
@@ -138,6 +140,21 @@ class SQLiteBackend(SQLBackend):
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         self._file = (path, *_identity(path)) if path else None
         return connection
+
+    def _check_kind(self) -> None:
+        """Raise StorageInternalError if the file is something else, which may be of value."""
+        if self.in_memory or self._arguments.get("uri"):
+            return
+        try:
+            with open(self.path, "rb") as file:
+                start = file.read(len(_HEADER))
+        except OSError:
+            return  # there is none as yet, or SQLite will say what is wrong with it
+        # SQLite itself takes a file of less than a page for an empty one, and overwrites it.
+        if start and start != _HEADER:
+            raise StorageInternalError(
+                f"The database {self.path!r} can not be used: {_REASONS[26]}."
+            )
 
     def _first_open(self) -> sqlite3.Connection:
         with self._using:
@@ -321,6 +338,8 @@ def _run(connection: sqlite3.Connection, statement: Statement) -> Any:
         connection.executemany(statement.sql, statement.many)
         return None
     cursor = connection.execute(statement.sql, statement.args)
+    if statement.once:
+        return cursor
     return cursor.fetchall() if statement.rows else cursor.rowcount
 
 
