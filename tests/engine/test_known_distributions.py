@@ -42,6 +42,18 @@ def test_choices_that_are_equal_but_not_the_same_stay_what_was_asked_for() -> No
     assert repr(trial.distributions["c"]) == "CategoricalDistribution(choices=(True, False))"
 
 
+def test_objective_gets_the_objects_that_it_asked_for() -> None:
+    class Choice(str):
+        """Be equal to others of the same letters."""
+
+    choices = [Choice("a"), Choice("b")]
+    study = create_study()
+    known = CategoricalDistribution((Choice("a"), Choice("b")))
+    study.add_trial(create_trial(value=0.0, params={"c": "a"}, distributions={"c": known}))
+    value = study.ask().suggest_categorical("c", choices)
+    assert any(value is choice for choice in choices)
+
+
 def test_another_range_stays_another() -> None:
     study = with_added_trial()
     trial = study.ask()

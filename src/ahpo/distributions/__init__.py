@@ -5,7 +5,6 @@ from ahpo.distributions.categorical import CategoricalChoiceType, CategoricalDis
 from ahpo.distributions.compatibility import (
     check_distribution_compatibility,
     incompatibility,
-    same_distribution,
     single_value,
 )
 from ahpo.distributions.numeric import FloatDistribution, IntDistribution
@@ -40,6 +39,5 @@ __all__ = (
     "distribution_to_json",
     "incompatibility",
     "json_to_distribution",
-    "same_distribution",
     "single_value",
 )

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ahpo.distributions.base import BaseDistribution
-from ahpo.distributions.categorical import CategoricalDistribution, exact_form
+from ahpo.distributions.categorical import CategoricalDistribution
 from ahpo.distributions.numeric import FloatDistribution, IntDistribution
 
-__all__ = (
-    "check_distribution_compatibility",
-    "incompatibility",
-    "same_distribution",
-    "single_value",
-)
+__all__ = ("check_distribution_compatibility", "incompatibility", "single_value")
 
 
 def incompatibility(dist_old: BaseDistribution, dist_new: BaseDistribution) -> str | None:
@@ -47,18 +42,6 @@ def check_distribution_compatibility(
     reason = incompatibility(dist_old, dist_new)
     if reason is not None:
         raise ValueError(f"A parameter must keep its distribution, but {reason}.")
-
-
-def same_distribution(first: BaseDistribution, second: BaseDistribution) -> bool:
-    """Tell whether one may take the place of the other.
-
-    Equal ones need not: the choices 1 and True are equal, and a trial shows what was asked for.
-    """
-    if first != second:
-        return False
-    if isinstance(first, CategoricalDistribution) and isinstance(second, CategoricalDistribution):
-        return bool(exact_form(first.choices) == exact_form(second.choices))
-    return True
 
 
 def single_value(distribution: BaseDistribution) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ahpo.distributions import BaseDistribution, CategoricalDistribution, same_distribution
+from ahpo.distributions import BaseDistribution, CategoricalDistribution
 from ahpo.distributions.categorical import exact_form
 from ahpo.history.growing import Growing
 
@@ -128,7 +128,7 @@ class ParamColumn:
 
     def _set_id(self, place: int, distribution: BaseDistribution) -> None:
         ids, known = self._cells.ids, self.distributions
-        if ids is None and known and same_distribution(known[0], distribution):
+        if ids is None and known and _same(known[0], distribution):
             return
         kind = self._kind(distribution)
         if ids is not None:
@@ -153,7 +153,7 @@ class ParamColumn:
             return kind
         except TypeError:  # choices such as lists have no hash
             for kind, other in enumerate(known):
-                if same_distribution(other, distribution):
+                if _same(other, distribution):
                     return kind
             known.append(distribution)
             return len(known) - 1
@@ -246,3 +246,7 @@ def _form(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return exact_form(distribution.choices)
     return None
+
+
+def _same(first: BaseDistribution, second: BaseDistribution) -> bool:
+    return first == second and _form(first) == _form(second)
