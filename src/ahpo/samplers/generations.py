@@ -98,9 +98,7 @@ class Course:
 
 def course(view: View, marks: Marks) -> Course:
     """Return the course of a view, of which only the new rows are read."""
-    known: Course | None = view.cache.get(marks)
-    if known is None:
-        known = view.cache.setdefault(marks, Course(marks))
+    known: Course = view.cache.get(marks) or view.cache.setdefault(marks, Course(marks))
     known.read(view)
     return known
 

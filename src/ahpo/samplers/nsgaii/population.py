@@ -38,9 +38,11 @@ class Selection(Protocol):
     @property
     def crowded(self) -> bool:
         """Tell whether the less crowded of two equals wins a tournament."""
+        ...
 
     def survivors(self, losses: Floats, violation: Floats, generation: int) -> Rows:
         """Return the rows of ``losses`` (n, k) that will be the parents of a generation."""
+        ...
 
 
 def newest_generation(view: View, marks: Marks) -> int:
