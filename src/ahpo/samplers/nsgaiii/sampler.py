@@ -31,7 +31,7 @@ __all__ = ("NSGAIIISampler",)
 class _EvenlyNiched:
     """Let the best fronts survive, and of the last one those in niches that have few."""
 
-    crowded = False
+    crowded = True
 
     def __init__(self, size: int, points: Floats | None, divisions: int, stream: Stream) -> None:
         self.size = size
