@@ -23,7 +23,6 @@ MARKS = Marks(KEY, 3)
 class Best:
     """Let the best survive by one objective."""
 
-    crowded = True
     size = 3
 
     def survivors(self, losses: Any, violation: Any, generation: int) -> Any:

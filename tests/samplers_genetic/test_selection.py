@@ -77,15 +77,7 @@ def test_ranking_stops_when_enough_are_ranked(pool: tuple[Floats, Floats], enoug
 
 
 @given(pools())
-def test_tournaments_are_won_by_who_dominates(pool: tuple[Floats, Floats]) -> None:
-    n = len(pool[0])
-    found = beats(*pool, crowded=False)
-    for a, b in product(range(n), range(n)):
-        assert found[a, b] == dominates(*pool, a, b)
-
-
-@given(pools())
-def test_crowded_tournaments_are_won_by_rank_and_then_by_distance(
+def test_tournaments_are_won_by_rank_and_then_by_distance(
     pool: tuple[Floats, Floats],
 ) -> None:
     n = len(pool[0])
@@ -95,7 +87,7 @@ def test_crowded_tournaments_are_won_by_rank_and_then_by_distance(
         rows = [row for row in range(n) if ranks[row] == rank]
         for row, value in zip(rows, naive_crowding(pool[0][rows]), strict=True):
             distance[row] = value
-    found = beats(*pool, crowded=True)
+    found = beats(*pool)
     for a, b in product(range(n), range(n)):
         assert found[a, b] == ((ranks[a], -distance[a]) < (ranks[b], -distance[b]))
 

@@ -300,7 +300,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
             return known[2]  # type: ignore[no-any-return]
         values = view.points(parents, space)
         losses = view.values[parents] * signs_of(view.directions)
-        better = beats(losses, view.violation[parents], self._selection().crowded)
+        better = beats(losses, view.violation[parents])
         genes = known[2].genes if known is not None and known[1] is space else Genes(space)
         population = Population(genes, values, better, view.sizes(parents))
         cache[("ga", "population")] = (parents, space, population)
@@ -349,9 +349,7 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
             ],
             dtype=float,
         ).T
-        better = beats(
-            losses_of(parents, study.directions), violations_of(parents), self._selection().crowded
-        )
+        better = beats(losses_of(parents, study.directions), violations_of(parents))
         sizes = np.array([len(trial.params) for trial in parents], dtype=np.int64)
         return Population(Genes(space), values, better, sizes)
 

@@ -35,11 +35,6 @@ _COMPLETE = int(TrialState.COMPLETE)
 class Selection(Protocol):
     """Choose who survives; equal ones share what they have chosen, so it is hashable."""
 
-    @property
-    def crowded(self) -> bool:
-        """Tell whether the less crowded of two equals wins a tournament."""
-        ...
-
     def survivors(self, losses: Floats, violation: Floats, generation: int) -> Rows:
         """Return the rows of ``losses`` (n, k) that will be the parents of a generation."""
         ...

@@ -29,7 +29,6 @@ class _MostSpread:
     """Let the best fronts survive, and of the last one those that are least crowded."""
 
     size: int
-    crowded: bool = True
 
     def survivors(self, losses: Floats, violation: Floats, generation: int) -> Rows:
         return most_spread(losses, violation, self.size)

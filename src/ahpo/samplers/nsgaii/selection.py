@@ -7,7 +7,6 @@ constraints, NaN where it has none.
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,39 +101,20 @@ def most_spread(losses: Floats, violation: Floats, size: int) -> Rows:
     return whole
 
 
-def beats(losses: Floats, violation: Floats, crowded: bool) -> NDArray[np.bool_]:
+def beats(losses: Floats, violation: Floats) -> NDArray[np.bool_]:
     """Return whether each row wins a tournament against each other row, (n, n).
 
-    It does if it dominates the other one under constraints; with ``crowded``, if its rank is
-    lower, or the same and it is less crowded (Deb 2002, III.B).
+    It does if its rank is lower, or the same and it is less crowded (Deb 2002, III.B).
     """
-    if crowded:
-        ranks = ranks_under(losses, violation)
-        distance = np.empty(len(ranks))
-        for rank in range(int(ranks.max(initial=-1)) + 1):
-            rows = np.flatnonzero(ranks == rank)
-            distance[rows] = crowding_distance(losses[rows])
-        return _beaten(ranks, -distance)
-    below = np.logical_and.reduce(losses[:, None] <= losses, axis=2)
-    dominates: NDArray[np.bool_] = below & ~below.T
-    known = ~np.isnan(violation)
-    if not known.any():
-        return dominates
-    broken = violation > 0.0
-    group = np.where(broken, 1, np.where(known, 0, 2))
-    alike = group[:, None] == group
-    better: NDArray[np.bool_] = dominates & alike & ~broken[:, None]
-    better |= group[:, None] < group
-    better |= alike & broken[:, None] & (violation[:, None] < violation)
+    ranks = ranks_under(losses, violation)
+    distance = np.empty(len(ranks))
+    for rank in range(int(ranks.max(initial=-1)) + 1):
+        rows = np.flatnonzero(ranks == rank)
+        distance[rows] = crowding_distance(losses[rows])
+    better: NDArray[np.bool_] = distance[:, None] > distance
+    better &= ranks[:, None] == ranks
+    better |= ranks[:, None] < ranks
     return better
-
-
-def _beaten(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return whether the pair (first, second) of each row is below that of each other, (n, n)."""
-    below: NDArray[np.bool_] = second[:, None] < second
-    below &= first[:, None] == first
-    below |= first[:, None] < first
-    return below
 
 
 def finite(losses: Floats) -> Floats:

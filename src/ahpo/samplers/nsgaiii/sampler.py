@@ -31,8 +31,6 @@ __all__ = ("NSGAIIISampler",)
 class _EvenlyNiched:
     """Let the best fronts survive, and of the last one those in niches that have few."""
 
-    crowded = True
-
     def __init__(self, size: int, points: Floats | None, divisions: int, stream: Stream) -> None:
         self.size = size
         self._points = points
