@@ -50,7 +50,6 @@ MISSING = {
         (
             "artifacts",
             "importance",
-            "integration",
             "visualization",
             "samplers.CmaEsSampler",
             "samplers.GPSampler",

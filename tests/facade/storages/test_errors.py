@@ -205,7 +205,9 @@ def test_a_file_that_is_no_journal(tmp_path: Path, face: Any, content: bytes) ->
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b"x", b"a: 1\n", b"SQLite format 2\0", b"x" * 10_000])
+@pytest.mark.parametrize(
+    "content", [b"x", b"a: 1\n", b"x" * 511, b"x" * 512, b"x" * 4095, b"x" * 9999]
+)
 def test_a_file_that_is_no_database_stays_as_it_is(
     content: bytes, face: Any, tmp_path: Path
 ) -> None:

@@ -14,12 +14,13 @@ from ahpo.history.facts import Fact, SystemAttrSet, TrialFinished, UserAttrSet
 from ahpo.states import TrialState
 from ahpo.storages.exchange import Backend, Op, Request, Start, StorageUnavailable
 from ahpo.storages.sql.server import ServerBackend
-from ahpo.storages.sql.statements import Statement
+from ahpo.storages.sql.statements import Plan, Statement
 from ahpo.storages.sql.url import backend_of
 from ahpo.testing.storage_handles import complete, waiting
 from tests.faults.proxy import Proxy
 from tests.storages.sql.conftest import Another
 from tests.storages.sql.peer import NOW, Peer, completed, created, observed, opened
+from tests.storages.sql.trips import trips_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,32 +33,24 @@ async def end_and_start(peer: Peer, *numbers: int, lease: bool = False, **rest: 
     return await peer.ask(*ends, *[Start(NOW, lease)] * len(numbers), **rest)
 
 
-async def run(backend: Backend, sql: str, *args: Any) -> list[Any]:
-    assert isinstance(backend, ServerBackend)
-
-    def plan() -> Any:
-        return (yield Statement(sql, args))
-
-    return list(await backend.transact(plan))
+def run(sql: str) -> Plan[None]:
+    yield Statement(sql, rows=False)
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_end_and_start_of_a_trial_take_two_round_trips_and_a_start_alone_as_well(
-    backend: Backend,
+@pytest.mark.parametrize(("url", "n_trips"), [("postgresql", 2), ("mysql", 1)], indirect=["url"])
+async def test_end_and_start_of_a_trial_take_few_round_trips(
+    backend: Backend, n_trips: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(backend, ServerBackend)
     peer = await created(backend)
     number = await peer.start(lease=True)
     await end_and_start(peer, number)  # the driver asks for types when it first meets them
-    trips: list[str] = []
-    (connection,) = backend._idle
-    connection.add_query_logger(lambda record: trips.append(record.query))
+    trips = trips_of(backend, monkeypatch)
     assert await end_and_start(peer, 1, lease=True) == [None, 2]
     await asyncio.sleep(0)  # asyncpg tells afterwards
-    assert len(trips) == 2
+    assert len(trips) == n_trips
     assert await peer.start(lease=True) == 3
     await asyncio.sleep(0)
-    assert len(trips) == 4
+    assert len(trips) == 2 * n_trips
     found = await observed(backend)
     assert [trial.state for trial in found] == [COMPLETE, COMPLETE, RUNNING, RUNNING]
     assert [peer.trials[number] for number in range(4)] == found
@@ -160,12 +153,15 @@ async def test_trial_whose_number_did_not_arrive_is_found_by_the_repeated_reques
         await backend.aclose()
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql", "mysql"], indirect=True)
 async def test_number_that_somebody_has_given_without_a_lock_is_an_error(backend: Backend) -> None:
     peer = await created(backend)
     await peer.start()
-    sql = "INSERT INTO trials (number, study_id, state) VALUES (2, $1, 'RUNNING') RETURNING 1"
-    await run(backend, sql, peer.link.study_id)
+    assert isinstance(backend, ServerBackend)
+    sql = (
+        f"INSERT INTO trials (number, study_id, state) VALUES (2, {peer.link.study_id}, 'RUNNING')"
+    )
+    await backend.transact(partial(run, sql))
     with pytest.raises(StorageInternalError, match="without locking the row of the study"):
         await peer.ask(Start(NOW, False))
 

@@ -15,35 +15,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any
 
-from ahpo.distributions.compatibility import incompatibility
-from ahpo.history.facts import ParamSet, StudySystemAttrSet, StudyUserAttrSet, TrialFinished
-from ahpo.history.records import FinishedTrial
-from ahpo.storages.exchange import Request, Response, Seen, Start, Write
-from ahpo.storages.sql.base import SQLLink
+from ahpo.storages.exchange import Request, Response, Seen, Start
 from ahpo.storages.sql.dialect import Dialect
-from ahpo.storages.sql.exchange import (
-    FINAL,
-    NEWS,
-    Exchanged,
-    StudyRow,
-    attrs_of,
-    check_end,
-    heads_of,
-    response_of,
-    select_news,
-)
-from ahpo.storages.sql.reading import Head, read_trials, record_of
-from ahpo.storages.sql.server import ServerBackend
-from ahpo.storages.sql.starting import check_numbers, start_at_once, startable
+from ahpo.storages.sql.exchange import FINAL, NEWS, StudyRow, select_news
+from ahpo.storages.sql.quick import QuickLink, Welcome, answers_of
+from ahpo.storages.sql.starting import start_at_once
 from ahpo.storages.sql.statements import Plan, Table
-from ahpo.storages.sql.writes import Writes, cells_of_fact
+from ahpo.storages.sql.writes import Writes
 
 __all__ = ("AtOnceDialect", "AtOnceLink")
-
-T = TypeVar("T")
 
 # What the rows are, beside those of news, whose columns all queries have.
 _STATE, _SETTING = NEWS.stop, NEWS.stop + 1
@@ -69,45 +51,6 @@ class AtOnceDialect(Dialect):
     @abstractmethod
     def update_args(self, sets: Sequence[tuple[int, str, Any]]) -> list[list[Any]]:
         """Return the arguments of that statement: identifier, state and time of each trial."""
-
-
-def _is_welcome(fact: ParamSet, seen: Seen) -> bool:
-    known = seen.names.get(fact.name)
-    if known is None or known is fact.distribution:
-        return known is not None
-    return incompatibility(known, fact.distribution) is None
-
-
-def _writes_of(
-    dialect: Dialect, study: StudyRow, request: Request
-) -> tuple[Writes, set[int]] | None:
-    """Return what is to be written and on which trials; None if there is more to it."""
-    if request.repeated or request.beat or request.release:
-        return None
-    writes, owners = Writes(), set()
-    for op in request.ops:
-        if isinstance(op, Start):
-            continue
-        if not isinstance(op, Write):
-            return None
-        fact, trial_id = op
-        if isinstance(fact, StudyUserAttrSet | StudySystemAttrSet) or trial_id in writes.ends:
-            return None
-        if isinstance(fact, ParamSet) and not _is_welcome(fact, request.seen):
-            return None
-        if isinstance(fact, TrialFinished) and trial_id not in request.seen.own:
-            return None  # that of somebody else, who is told
-        try:
-            if isinstance(fact, TrialFinished):
-                check_end(fact, study)
-            cells = cells_of_fact(dialect, fact)
-        except (ValueError, TypeError):
-            return None
-        owners.add(trial_id)
-        writes.put(trial_id, cells)
-        if isinstance(fact, TrialFinished):
-            writes.ends[trial_id] = fact.state.name, dialect.time(fact.at)
-    return writes, owners
 
 
 class _Query:
@@ -158,70 +101,37 @@ class _Query:
         return rows
 
 
-class AtOnceLink(SQLLink):
+class AtOnceLink(QuickLink):
     """Exchange with a database server in one round trip, where that is possible."""
 
-    def __init__(self, backend: ServerBackend, row: StudyRow) -> None:
-        super().__init__(backend, row)
-        self._server = backend
-
-    async def exchange(self, request: Request) -> Response:
-        found = _writes_of(self._dialect, self._row, request)
-        starts = startable(request)
-        if found is None or starts is None or not (request.ops or request.read):
-            return await super().exchange(request)
-        started = await self._start(request.seen, starts) if starts else range(0)
-        if len(started) < len(starts):
-            return await super().exchange(request)
-        done = await self._at_once(request, *found, started)
-        if done is not None:
-            self._attrs = done.attrs or self._attrs
-            return done.response
+    async def _quick(self, request: Request, welcome: Welcome) -> Response | None:
+        started = range(0)
+        if welcome.starts:
+            plan = partial(
+                start_at_once, self._dialect, self.study_id, request.seen, welcome.starts
+            )
+            started = await self._server.transact(plan, durable=False, alone=True)
+            if not started:
+                return None
+        query = _Query(self._dialect)
+        if welcome.owners:
+            query.write(welcome.writes, welcome.owners, self.study_id)
+            if not request.durable:
+                query.in_background()
+        if request.read or started:
+            query.read(self._row, request.seen, set(welcome.writes.ends), request.read)
+        rows = await self._server.transact(query.plan, durable=request.durable, alone=True)
+        states = [row[3] for row in rows if row[0] == _STATE]
+        if len(states) == len(welcome.owners) and FINAL.isdisjoint(states):
+            return await self._respond(request, rows, started)
+        if not started:
+            return None
         writes = [op for op in request.ops if not isinstance(op, Start)]
-        rest = await super().exchange(request._replace(ops=writes, read=True))
-        return rest._replace(answers=_answers(request, started, rest.answers))
+        rest = await self._long_way(request._replace(ops=writes, read=True))
+        return rest._replace(answers=answers_of(request, started, rest.answers))
 
     @property
     def _dialect(self) -> AtOnceDialect:
         dialect = self._server.dialect
         assert isinstance(dialect, AtOnceDialect)
         return dialect
-
-    async def _start(self, seen: Seen, starts: Sequence[Start]) -> range:
-        plan = partial(start_at_once, self._dialect, self.study_id, seen, starts)
-        return await self._server.transact(plan, durable=False, alone=True)
-
-    async def _at_once(
-        self, request: Request, writes: Writes, owners: set[int], started: range
-    ) -> Exchanged | None:
-        query = _Query(self._dialect)
-        if owners:
-            query.write(writes, owners, self.study_id)
-            if not request.durable:
-                query.in_background()
-        if request.read or started:
-            query.read(self._row, request.seen, set(writes.ends), request.read)
-        rows = await self._server.transact(query.plan, durable=request.durable, alone=True)
-        states = [row[3] for row in rows if row[0] == _STATE]
-        if len(states) < len(owners) or not FINAL.isdisjoint(states):
-            return None
-        current = attrs_of(self._row, request.seen, rows) if request.read else None
-        trials = await self._read(heads_of(rows), started)
-        answers = _answers(request, started, repeat(None))
-        return response_of(answers, trials, current, self._attrs)
-
-    async def _read(self, heads: list[Head], started: range) -> list[FinishedTrial]:
-        check_numbers(heads, started)
-        trials = [record_of(head) for head in heads if head.number in started]
-        full = [head for head in heads if head.number not in started]
-        if full:
-            # States come before contents: so the contents of a finished trial are its last. Each
-            # statement sees what is there when it begins: a transaction would make no difference.
-            read = partial(read_trials, self._server.dialect, full)
-            trials += await self._server.transact(read, writes=False, alone=True)
-        return sorted(trials, key=lambda trial: trial.number)
-
-
-def _answers(request: Request, started: Iterable[int], others: Iterable[Any]) -> list[Any]:
-    numbers, rest = iter(started), iter(others)
-    return [next(numbers if isinstance(op, Start) else rest) for op in request.ops]

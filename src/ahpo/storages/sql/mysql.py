@@ -7,9 +7,11 @@ from itertools import chain
 from typing import Any
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import StorageUnavailable
+from ahpo.storages.exchange import Link, StorageUnavailable
 from ahpo.storages.sql.address import DatabaseURL
 from ahpo.storages.sql.dialect import Dialect
+from ahpo.storages.sql.exchange import StudyRow
+from ahpo.storages.sql.packet import PacketLink
 from ahpo.storages.sql.rows import datetime_of
 from ahpo.storages.sql.schema import TABLES, SchemaWords, create_statements
 from ahpo.storages.sql.server import ServerBackend
@@ -76,9 +78,23 @@ class _Session:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
         self.ahead: list[str] = []
+        self.begun = False
+
+    def begin(self) -> None:
+        self.begun = True
+        self.ahead.append("BEGIN")
+
+    async def end(self, word: str) -> None:
+        """End a transaction, if its last statement has not done so."""
+        if word == "ROLLBACK":
+            self.ahead.clear()
+        elif not self.begun:
+            return
+        await self.run(word)
 
     async def run(self, sql: str, args: Sequence[Any] = (), heard: bool = True) -> Any:
         """Run a statement; return its rows, or how many it changed, or None if it has to wait."""
+        self.begun = self.begun and sql != "COMMIT"
         async with self.driver.cursor() as cursor:
             self.ahead.append(cursor.mogrify(sql, args) if args else sql)
             if not heard and sum(map(len, self.ahead)) < _MAX_BYTES:
@@ -212,6 +228,9 @@ class MySQLBackend(ServerBackend):
 
     # -- what the driver does ---------------------------------------------------------------
 
+    def link(self, row: StudyRow) -> Link:
+        return PacketLink(self, row)
+
     async def _connect(self) -> Any:
         session = _Session(await asyncmy.connect(**self._arguments))
         try:
@@ -224,16 +243,14 @@ class MySQLBackend(ServerBackend):
         return session
 
     async def _begin(self, connection: Any, durable: bool) -> None:
-        connection.ahead.append("BEGIN")
+        connection.begin()
 
     async def _run(self, connection: Any, statement: Statement) -> Any:
         sql, args = statement[:2]
         return await connection.run(sql, args, heard=statement.rows or statement.heard)
 
     async def _end(self, connection: Any, word: str) -> None:
-        if word == "ROLLBACK":
-            connection.ahead.clear()
-        await connection.run(word)
+        await connection.end(word)
 
     def _is_closed(self, connection: Any) -> bool:
         return not connection.driver.connected

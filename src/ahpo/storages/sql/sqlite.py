@@ -19,6 +19,7 @@ from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
 from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
 from ahpo.storages.sql.exchange import (
+    LOOKED_AT,
     UNKNOWN,
     Attrs,
     Exchanged,
@@ -57,7 +58,7 @@ CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
 WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
 BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
 """
-_HEADER = b"SQLite format 3\0"
+_SMALLEST_PAGE = 512
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -145,13 +146,14 @@ class SQLiteBackend(SQLBackend):
         """Raise StorageInternalError if the file is something else, which may be of value."""
         if self.in_memory or self._arguments.get("uri"):
             return
+        # SQLite itself takes what is smaller than a page for an empty file, and overwrites it. (To
+        # look into it is not for us: with the closing of a file, POSIX drops all locks on it that
+        # any connection of this process holds.)
         try:
-            with open(self.path, "rb") as file:
-                start = file.read(len(_HEADER))
+            size = os.stat(self.path).st_size
         except OSError:
             return  # there is none as yet, or SQLite will say what is wrong with it
-        # SQLite itself takes a file of less than a page for an empty one, and overwrites it.
-        if start and start != _HEADER:
+        if 0 < size < _SMALLEST_PAGE:
             raise StorageInternalError(
                 f"The database {self.path!r} can not be used: {_REASONS[26]}."
             )
@@ -296,6 +298,7 @@ class _SQLiteLink(Link):
             yield Statement("SELECT 1 FROM sqlite_master LIMIT 1")
         rows = yield Statement("PRAGMA data_version")
         quiet = known == (rows[0][0], self._backend.n_own)
+        quiet = quiet and len(request.seen.running) <= LOOKED_AT  # or some are still to be read
         done = yield from exchange(self._backend.dialect, self._row, request, attrs, quiet)
         version = _Version(rows[0][0], self._backend.n_own + writes)
         return done, version if quiet or request.read else None

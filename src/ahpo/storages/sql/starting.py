@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ahpo.exceptions import StorageInternalError
 from ahpo.states import TrialState
-from ahpo.storages.exchange import Request, Seen, Start
+from ahpo.storages.exchange import Seen, Start
 from ahpo.storages.sql.dialect import Dialect
-from ahpo.storages.sql.reading import Head
 from ahpo.storages.sql.statements import Plan, Statement
 
-__all__ = ("check_numbers", "start_at_once", "startable")
+__all__ = ("start_at_once",)
 
 _RUNNING, _WAITING = TrialState.RUNNING.name, TrialState.WAITING.name
 # Only our own numbers and times stand in it: a packet of several statements takes no arguments.
@@ -38,14 +36,6 @@ _LEASES = (
     ", leases AS (INSERT INTO trial_heartbeats (trial_id, heartbeat)"
     " SELECT trial_id, {now} FROM new)"
 )
-
-
-def startable(request: Request) -> list[Start] | None:
-    """Return the ops that start trials; None if that may take more than adding new ones."""
-    starts = [op for op in request.ops if isinstance(op, Start)]
-    if starts and (request.seen.waiting or len({op.lease for op in starts}) > 1):
-        return None
-    return starts
 
 
 def start_at_once(
@@ -69,13 +59,3 @@ def start_at_once(
     n_later: int = yield Statement(sql, rows=False)
     end = seen.n_trials + n_later
     return range(end - len(starts), end) if n_later else range(0)
-
-
-def check_numbers(heads: Sequence[Head], started: range) -> None:
-    """Raise StorageInternalError if these numbers were given to others as well."""
-    numbers = [head.number for head in heads if head.number in started]
-    if numbers != list(started):
-        raise StorageInternalError(
-            f"The new trials should have the numbers from {started.start} on, but they are "
-            f"{numbers}: another program adds trials without locking the row of the study."
-        )
