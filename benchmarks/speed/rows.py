@@ -96,6 +96,30 @@ def _nsga(n: int, *targets: Target, impls: tuple[str, ...] = BOTH) -> Row:
     )
 
 
+def _cmaes(n: int, *targets: Target) -> Row:
+    return Row(
+        name=f"cmaes-{n}",
+        title=f"CMA-ES, 10 parameters, n = {n:,}",
+        work="sampling:cmaes",
+        arguments={"n": n, "trials": 20},
+        quick={"n": max(n // 50, 20), "trials": 3},
+        by_impl={"ahpo": {"trials": 500}},
+        targets=targets,
+    )
+
+
+def _cmaes_from_empty(floats: int, trials: int) -> Row:
+    return Row(
+        name=f"cmaes-empty-{floats}-{trials}",
+        title=f"CMA-ES from empty, {floats} floats, {trials:,} trials",
+        work="sampling:cmaes_from_empty",
+        arguments={"floats": floats, "trials": trials},
+        quick={"trials": trials // 20},
+        impls=("ahpo", "rustuna"),
+        targets=(_faster(1.0, "rustuna"),),
+    )
+
+
 def _pruner(name: str) -> list[Row]:
     limits = {"Median": (_faster(100.0),), "Hyperband": (_faster(10.0),)}
     small = Row(
@@ -164,6 +188,9 @@ ROWS: tuple[Row, ...] = (
     _nsga(5_000, _faster(50.0), Target(kind="growth", limit=1.5, peer="nsga-500")),
     _from_empty(10, 10_000, "NSGAII", objectives=2, limit=0.2),
     _from_empty(10, 100_000, "NSGAII", objectives=2, limit=0.2),
+    _cmaes(500),
+    _cmaes(5_000, _faster(50.0), Target(kind="growth", limit=1.5, peer="cmaes-500")),
+    _cmaes_from_empty(10, 10_000),
     Row(
         name="wait-100",
         title="100 objectives of 50 ms at once, 2,000 trials",

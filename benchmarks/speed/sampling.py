@@ -96,3 +96,39 @@ def nsga(impl: str, *, n: int, trials: int) -> dict[str, float]:
     start = time.perf_counter()
     study.optimize(objective, n_trials=trials)
     return {"seconds": (time.perf_counter() - start) / trials}
+
+
+def cmaes(impl: str, *, n: int, trials: int) -> dict[str, float]:
+    """Time ask, ten suggests and tell of CMA-ES over a history of `n` trials; seconds a trial.
+
+    Some populations of its own come before, so that none of the others is new to it.
+    """
+    module = load(impl)
+    sampler = module.samplers.CmaEsSampler(seed=SEED, warn_independent_sampling=False)
+    study = filled_study(module, n, sampler=sampler)
+
+    def once() -> None:
+        trial = study.ask()
+        study.tell(trial, suggest_mixed(trial))
+
+    for _ in range(30):
+        once()
+    start = time.perf_counter()
+    for _ in range(trials):
+        once()
+    return {"seconds": (time.perf_counter() - start) / trials}
+
+
+def cmaes_from_empty(impl: str, *, floats: int, trials: int) -> dict[str, float]:
+    """Time a whole study of CMA-ES over `floats` parameters, as `tpe_from_empty` does."""
+    module = load(impl)
+
+    def run(n_trials: int) -> float:
+        sampler = module.samplers.CmaEsSampler(seed=SEED)
+        study = module.create_study(sampler=sampler, direction="minimize")
+        start = time.perf_counter()
+        study.optimize(lambda trial: suggest_floats(trial, floats), n_trials=n_trials)
+        return time.perf_counter() - start
+
+    run(15)
+    return {"seconds": run(trials) / trials}

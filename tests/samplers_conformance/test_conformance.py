@@ -19,10 +19,12 @@ from ahpo.history.base_study import BaseStudy
 from ahpo.samplers import (
     BaseSampler,
     BruteForceSampler,
+    CmaEsSampler,
     GridSampler,
     NSGAIIISampler,
     NSGAIISampler,
     PartialFixedSampler,
+    QMCSampler,
     RandomSampler,
     TPESampler,
     nsgaii,
@@ -158,6 +160,65 @@ class TestNSGAIISamplerWithOwnCrossover(SamplerTests):
         return NSGAIISampler(seed=seed, population_size=4, crossover=OwnCrossover())
 
 
+no_constraints = pytest.mark.filterwarnings(
+    "ignore:Trials have constraints, which CmaEsSampler does not consider:UserWarning"
+)
+
+
+@no_constraints
+class TestCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return CmaEsSampler(seed=seed, popsize=4, warn_independent_sampling=False)
+
+
+@pytest.mark.filterwarnings("ignore:`use_separable_cma` is ignored:UserWarning")
+@no_constraints
+class TestSeparableCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(ExperimentalWarning):
+            return CmaEsSampler(seed=seed, use_separable_cma=True, warn_independent_sampling=False)
+
+
+@no_constraints
+class TestCmaEsSamplerWithMargin(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(ExperimentalWarning):
+            return CmaEsSampler(
+                seed=seed, popsize=4, with_margin=True, warn_independent_sampling=False
+            )
+
+
+@no_constraints
+class TestRestartedCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(FutureWarning):
+            return CmaEsSampler(
+                seed=seed, popsize=4, restart_strategy="bipop", warn_independent_sampling=False
+            )
+
+
+class TestQMCSampler(SamplerTests):
+    depends_on_seed = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return QMCSampler(seed=seed, warn_independent_sampling=False)
+
+
+class TestScrambledQMCSampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return QMCSampler(
+            seed=seed, qmc_type="halton", scramble=True, warn_independent_sampling=False
+        )
+
+
 class Mutation(BaseSampler):
     """Be a sampler that a user wrote: take the best trial, and change half of its parameters."""
 
@@ -212,3 +273,14 @@ class TestPartialFixedSamplerOfAUser(SamplerTests):
     def make(self, seed: int, space: Space) -> BaseSampler:
         fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
         return PartialFixedSampler(fixed, Mutation(seed))
+
+
+@no_constraints
+class TestCmaEsSamplerWithOneOfAUser(SamplerTests):
+    is_pure = False
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return CmaEsSampler(
+            seed=seed, independent_sampler=Mutation(seed), warn_independent_sampling=False
+        )

@@ -93,6 +93,20 @@ class View:
         """Return the values reported at the largest step, (n,), NaN where nothing was reported."""
         return self._column(self._history.table.last_value.rows(self._end))
 
+    @property
+    def started(self) -> NDArray[np.int64]:
+        """Return when the trials started, (n,), microseconds since the epoch, -1 if unknown."""
+        return self._column(self._history.table.started.rows(self._end))
+
+    @property
+    def completed(self) -> NDArray[np.int64]:
+        """Return when the trials ended, (n,), as above.
+
+        Rows stand in the order in which this process learned of them: a worker that begins, or one
+        that goes on with a stored study, learns of many at once, by number.
+        """
+        return self._column(self._history.table.completed.rows(self._end))
+
     def column(self, name: str) -> NDArray[np.float64]:
         """Return one parameter in internal representation, (n,), NaN where a trial lacks it."""
         column = self._history.table.columns.get(name)
@@ -213,6 +227,14 @@ class View:
     def cache(self) -> dict[Hashable, Any]:
         """Return the dict for data derived from the first rows; a new one if rows are selected."""
         return self._history.cache if self._rows is None else {}
+
+    @property
+    def shared_cache(self) -> dict[Hashable, Any]:
+        """Return the dict of the whole history, also if rows are selected.
+
+        What is kept there has to say which rows it derives from, and under a key of its own.
+        """
+        return self._history.cache
 
     def index(self, kind: Callable[[], I]) -> I:
         """Return the live index of a kind over the whole history.

@@ -97,10 +97,6 @@ class ArraySampler(BaseSampler):
         """Return system attributes to record with the end of a trial; None if there are none."""
         return None
 
-    def observes(self) -> bool:
-        """Tell whether ``observe`` has anything to do."""
-        return type(self).observe is not ArraySampler.observe
-
     def exhausted(self, view: View) -> bool:
         """Tell whether nothing is left to try, so that the study should stop; asked at each end."""
         return False
@@ -108,6 +104,10 @@ class ArraySampler(BaseSampler):
     def all_taken(self, view: View) -> bool:
         """Tell whether it will be exhausted for sure when the trials that run now have ended."""
         return False
+
+    def uses(self, hook: str) -> bool:
+        """Tell whether the sampler does anything in one of the methods above; else skip it."""
+        return getattr(type(self), hook) is not getattr(ArraySampler, hook)
 
     def _for_call(self, study: BaseStudy, number: int, what: str) -> Self:
         """Return the sampler that answers one call of a documented method.
@@ -202,7 +202,7 @@ class ArraySampler(BaseSampler):
         :param state: the state that it will have.
         :param values: its objective values; None if it has none.
         """
-        if type(self).exhausted is not ArraySampler.exhausted:
+        if self.uses("exhausted"):
             study._stop_if(self.exhausted, trial.number)
         attributes = self.observe(study.view(), trial, state, values)
         if attributes:

@@ -252,9 +252,11 @@ class EvolutionSampler(ArraySampler, BaseGASampler):
         """
         return constraint_attributes(self._constraints_func, trial, state)
 
-    def observes(self) -> bool:
-        """Tell whether constraints are to be kept."""
-        return self._constraints_func is not None or not keeps(self, EvolutionSampler, ("observe",))
+    def uses(self, hook: str) -> bool:
+        """Tell whether the sampler does anything in a method: there may be no constraints."""
+        if hook == "observe" and self._constraints_func is None:
+            return not keeps(self, EvolutionSampler, ("observe",))
+        return super().uses(hook)
 
     def _parents(self, view: View, number: int) -> tuple[int, Rows]:
         """Return the generation of a trial, and the rows of its parents."""

@@ -227,9 +227,11 @@ class TPESampler(ArraySampler):
         """
         return constraint_attributes(self._constraints_func, trial, state)
 
-    def observes(self) -> bool:
-        """Tell whether constraints are to be kept."""
-        return self._constraints_func is not None or not keeps(self, TPESampler, ("observe",))
+    def uses(self, hook: str) -> bool:
+        """Tell whether the sampler does anything in a method: there may be no constraints."""
+        if hook == "observe" and self._constraints_func is None:
+            return not keeps(self, TPESampler, ("observe",))
+        return super().uses(hook)
 
     def _jointly(self, view: View) -> bool:
         multivariate = self._multivariate
