@@ -22,6 +22,7 @@ AREAS: dict[str, tuple[str, ...] | None] = {
     "trial": None,
     "search_space": None,
     "samplers": None,
+    "samplers.nsgaii": None,
     "pruners": None,
     "storages": None,
     "exceptions": (
@@ -50,11 +51,7 @@ MISSING = {
             "artifacts",
             "importance",
             "visualization",
-            "samplers.BaseGASampler",
             "samplers.GPSampler",
-            "samplers.NSGAIISampler",
-            "samplers.NSGAIIISampler",
-            "samplers.nsgaii",
             "storages.BaseJournalLogStorage",
             "storages.GrpcStorageProxy",
             "storages.run_grpc_proxy_server",
@@ -67,6 +64,7 @@ MISSING = {
 DIFFERENT = {
     "Trial": "A trial and a study are made by their functions",
     "trial.Trial": "A trial and a study are made by their functions",
+    "samplers.nsgaii.BaseMutation": "Crossovers and mutations take their arguments only",
     "storages.InMemoryStorage": "Storages have an interface of their own",
     "storages.BaseStorage": "Storages have an interface of their own",
     "storages.JournalRedisStorage": "Storages have an interface of their own",

@@ -21,10 +21,13 @@ from ahpo.samplers import (
     BruteForceSampler,
     CmaEsSampler,
     GridSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
     PartialFixedSampler,
     QMCSampler,
     RandomSampler,
     TPESampler,
+    nsgaii,
 )
 from ahpo.states import TrialState
 from ahpo.testing.samplers import SamplerTests
@@ -109,6 +112,52 @@ class TestGroupTPESampler(SamplerTests):
     def make(self, seed: int, space: Space) -> BaseSampler:
         with pytest.warns(ExperimentalWarning):
             return TPESampler(seed=seed, n_startup_trials=4, multivariate=True, group=True)
+
+
+class TestNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return NSGAIISampler(seed=seed, population_size=4)
+
+
+class TestMutatingNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        crossover, mutation = nsgaii.UNDXCrossover(), nsgaii.PolynomialMutation()
+        return NSGAIISampler(seed=seed, population_size=5, crossover=crossover, mutation=mutation)
+
+
+class TestNSGAIIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        crossover = nsgaii.SBXCrossover()
+        return NSGAIIISampler(seed=seed, population_size=4, crossover=crossover)
+
+
+class TestPartialFixedNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
+        return PartialFixedSampler(fixed, NSGAIISampler(seed=seed, population_size=4))
+
+
+class OwnCrossover(nsgaii.BaseCrossover):
+    """Be a crossover that a user wrote."""
+
+    @property
+    def n_parents(self) -> int:
+        return 2
+
+    def crossover(
+        self,
+        parents_params: np.ndarray,
+        rng: np.random.RandomState,
+        study: BaseStudy,
+        search_space_bounds: np.ndarray,
+    ) -> np.ndarray:
+        weight = rng.rand()
+        return np.asarray(weight * parents_params[0] + (1.0 - weight) * parents_params[1])
+
+
+class TestNSGAIISamplerWithOwnCrossover(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return NSGAIISampler(seed=seed, population_size=4, crossover=OwnCrossover())
 
 
 no_constraints = pytest.mark.filterwarnings(
