@@ -31,6 +31,7 @@ LAYERS = {
     "ahpo.storages": 3,
     "ahpo.search_space": 3,
     "ahpo.engine": 4,
+    "ahpo.integration": 4,
     "ahpo.aio": 5,
     "ahpo.study": 6,
     "ahpo.trial": 6,

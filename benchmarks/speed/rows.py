@@ -62,11 +62,57 @@ def _tpe(n: int, limit: float, *extra: Target) -> Row:
     )
 
 
-def _from_empty(floats: int, trials: int) -> Row:
+def _from_empty(
+    floats: int, trials: int, sampler: str = "TPE", objectives: int = 1, limit: float = 1.0
+) -> Row:
+    several = f"-{objectives}" if objectives > 1 else ""
     return Row(
-        name=f"tpe-empty-{floats}-{trials}",
-        title=f"TPE from empty, {floats} floats, {trials:,} trials",
-        work="sampling:tpe_from_empty",
+        name=f"{sampler.lower()}-empty-{floats}-{trials}{several}",
+        title=f"{sampler} from empty, {floats} floats, {trials:,} trials"
+        + (f", {objectives} objectives" if objectives > 1 else ""),
+        work="sampling:from_empty",
+        arguments={
+            "sampler": f"{sampler}Sampler",
+            "floats": floats,
+            "trials": trials,
+            "objectives": objectives,
+        },
+        quick={"trials": trials // 20},
+        impls=("ahpo", "rustuna"),
+        targets=(_faster(limit, "rustuna"),),
+    )
+
+
+def _nsga(n: int, *targets: Target, impls: tuple[str, ...] = BOTH) -> Row:
+    return Row(
+        name=f"nsga-{n}",
+        title=f"NSGA-II, two objectives, 10 parameters, n = {n:,}",
+        work="sampling:nsga",
+        arguments={"n": n, "trials": 60},
+        quick={"n": n // 10, "trials": 3},
+        by_impl={"ahpo": {"trials": 1_000}},
+        impls=impls,
+        targets=targets,
+    )
+
+
+def _cmaes(n: int, *targets: Target) -> Row:
+    return Row(
+        name=f"cmaes-{n}",
+        title=f"CMA-ES, 10 parameters, n = {n:,}",
+        work="sampling:cmaes",
+        arguments={"n": n, "trials": 20},
+        quick={"n": max(n // 50, 20), "trials": 3},
+        by_impl={"ahpo": {"trials": 500}},
+        targets=targets,
+    )
+
+
+def _cmaes_from_empty(floats: int, trials: int) -> Row:
+    return Row(
+        name=f"cmaes-empty-{floats}-{trials}",
+        title=f"CMA-ES from empty, {floats} floats, {trials:,} trials",
+        work="sampling:cmaes_from_empty",
         arguments={"floats": floats, "trials": trials},
         quick={"trials": trials // 20},
         impls=("ahpo", "rustuna"),
@@ -137,6 +183,14 @@ ROWS: tuple[Row, ...] = (
     _from_empty(10, 1_000),
     _from_empty(10, 5_000),
     _from_empty(40, 1_000),
+    _from_empty(10, 1_000, objectives=2),
+    _nsga(500, impls=("ahpo",)),
+    _nsga(5_000, _faster(50.0), Target(kind="growth", limit=1.5, peer="nsga-500")),
+    _from_empty(10, 10_000, "NSGAII", objectives=2, limit=0.2),
+    _from_empty(10, 100_000, "NSGAII", objectives=2, limit=0.2),
+    _cmaes(500),
+    _cmaes(5_000, _faster(50.0), Target(kind="growth", limit=1.5, peer="cmaes-500")),
+    _cmaes_from_empty(10, 10_000),
     Row(
         name="wait-100",
         title="100 objectives of 50 ms at once, 2,000 trials",

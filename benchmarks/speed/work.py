@@ -88,18 +88,27 @@ class _Draw:
         return self.params[name]
 
 
-def filled_study(module: Any, n: int, *, objectives: int = 1, **options: Any) -> Any:
-    """Create a study that holds `n` complete trials of the mixed space."""
+def filled_study(
+    module: Any, n: int, *, objectives: int = 1, generations: int | None = None, **options: Any
+) -> Any:
+    """Create a study that holds `n` complete trials of the mixed space.
+
+    With `generations`, they are marked as NSGA-II does, so many for each generation.
+    """
     study = module.create_study(directions=["minimize"] * objectives, **options)
     distributions = mixed_distributions(module)
     rng = random.Random(SEED)
     trials = []
-    for _ in range(n):
+    for number in range(n):
+        marks = {} if generations is None else {"NSGAIISampler:generation": number // generations}
         draw = _Draw(rng)
         value = suggest_mixed(draw)
-        values = [value, *(draw.params["lr"] * 10 - value for _ in range(objectives - 1))]
+        other = draw.params["lr"] * 10 - value if generations is None else draw.params["x0"]
+        values = [value, *[other] * (objectives - 1)]
         trials.append(
-            module.create_trial(values=values, params=draw.params, distributions=distributions)
+            module.create_trial(
+                values=values, params=draw.params, distributions=distributions, system_attrs=marks
+            )
         )
     study.add_trials(trials)
     return study

@@ -23,7 +23,7 @@ from ahpo.study import (
 from ahpo.trials.create import create_trial
 
 if TYPE_CHECKING:
-    from ahpo import aio, search_space
+    from ahpo import aio, integration, search_space
     from ahpo.aio import AsyncStudy, AsyncTrial
 
 __all__ = (
@@ -43,6 +43,7 @@ __all__ = (
     "exceptions",
     "get_all_study_names",
     "get_all_study_summaries",
+    "integration",
     "load_study",
     "logging",
     "pruners",
@@ -62,6 +63,7 @@ __getattr__ = lazily(
         "AsyncStudy": "ahpo.aio",
         "AsyncTrial": "ahpo.aio",
         "aio": "ahpo.aio",
+        "integration": "ahpo.integration",
         "search_space": "ahpo.search_space",
     },
 )

@@ -134,6 +134,33 @@ def the_last_point_of_a_grid_told_by_hand(o: Any) -> Any:
     return errors_of(lambda: study.tell(trial, 1.0))[0]
 
 
+@differs("CMA-ES learns from every trial", True, False)
+def cma_es_stores_its_optimizer(o: Any) -> Any:
+    study = o.create_study(sampler=o.samplers.CmaEsSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=20)
+    attributes = study._storage.get_all_trials(0) if o is optuna else study.trials
+    return any("cma" in key for trial in attributes for key in trial.system_attrs)
+
+
+@differs("CMA-ES learns from every trial", False, True)
+def cma_es_learns_from_the_trials_of_others(o: Any) -> Any:
+    study = o.create_study(sampler=o.samplers.CmaEsSampler(seed=0))
+    kinds = {"x": o.distributions.FloatDistribution(-5, 5)}
+    for i in range(400):
+        near = 3.0 + 1e-3 * (i % 7)
+        study.add_trial(o.trial.create_trial(value=near, params={"x": near}, distributions=kinds))
+    return all(abs(study.ask().suggest_float("x", -5, 5) - 3.0) < 0.5 for _ in range(5))
+
+
+@differs("Point n - 1 of the sequence belongs to trial n", [0.0, 0.5, 0.75], [0.75, 0.25, 0.375])
+def points_of_a_sequence_after_trials_of_another_sampler(o: Any) -> Any:
+    study = o.create_study(sampler=o.samplers.QMCSampler())
+    kinds = {"x": o.distributions.FloatDistribution(0, 1)}
+    for x in (0.1, 0.2, 0.3):
+        study.add_trial(o.trial.create_trial(value=0.0, params={"x": x}, distributions=kinds))
+    return [study.ask().suggest_float("x", 0, 1) for _ in range(3)]
+
+
 @differs("Samplers see a study that they can only read", False, True)
 def what_a_users_sampler_sees_with_hyperband(o: Any) -> Any:
     seen: list[bool] = []

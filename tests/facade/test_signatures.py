@@ -22,6 +22,7 @@ AREAS: dict[str, tuple[str, ...] | None] = {
     "trial": None,
     "search_space": None,
     "samplers": None,
+    "samplers.nsgaii": None,
     "pruners": None,
     "storages": None,
     "exceptions": (
@@ -49,15 +50,8 @@ MISSING = {
         (
             "artifacts",
             "importance",
-            "integration",
             "visualization",
-            "samplers.BaseGASampler",
-            "samplers.CmaEsSampler",
             "samplers.GPSampler",
-            "samplers.NSGAIISampler",
-            "samplers.NSGAIIISampler",
-            "samplers.QMCSampler",
-            "samplers.nsgaii",
             "storages.BaseJournalLogStorage",
             "storages.GrpcStorageProxy",
             "storages.run_grpc_proxy_server",
@@ -70,6 +64,7 @@ MISSING = {
 DIFFERENT = {
     "Trial": "A trial and a study are made by their functions",
     "trial.Trial": "A trial and a study are made by their functions",
+    "samplers.nsgaii.BaseMutation": "Crossovers and mutations take their arguments only",
     "storages.InMemoryStorage": "Storages have an interface of their own",
     "storages.BaseStorage": "Storages have an interface of their own",
     "storages.JournalRedisStorage": "Storages have an interface of their own",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ahpo.distributions import FloatDistribution
+from ahpo.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from ahpo.history import placing
+from ahpo.history.facts import ParamSet
+from ahpo.history.frozen import to_datetime
 from ahpo.history.history import History
 from ahpo.history.listing import frozen_trials
 from ahpo.history.placing import place, place_all
@@ -106,3 +109,47 @@ def test_trials_with_too_many_values_or_a_wrong_number_are_refused_at_once_too()
         history = History("s", MINIMIZE)
         with pytest.raises(ValueError, match="2 values|next trial has the number 9"):
             place_all(history, [*map(finished, range(9)), wrong])
+
+
+def test_trials_that_share_their_distributions_stay_apart_when_one_goes_on() -> None:
+    shared = finished(0).distributions
+    running = finished(0)._replace(
+        distributions=shared, state=TrialState.RUNNING, values=None, completed=None
+    )
+    ended = finished(1)._replace(distributions=shared)
+    history = History("s", MINIMIZE)
+    place_all(history, [running, ended])
+    history.apply(ParamSet(0, "y", 0.5, FloatDistribution(0.0, 2.0)))
+    assert list(history.frozen(0).distributions) == ["x", "y"]
+    assert list(history.frozen(1).distributions) == ["x"]
+    assert list(shared) == ["x"]
+
+
+def test_parameters_of_few_trials_among_many_are_listed_in_external_form() -> None:
+    choices = CategoricalDistribution(("a", None))
+    history = History("s", MINIMIZE)
+    kinds = {"n": IntDistribution(1, 9), "c": choices}
+    other = kinds | {"n": IntDistribution(1, 20)}
+    place_all(
+        history,
+        [
+            finished(n)._replace(
+                params={"n": 3.0, "c": 1.0},
+                distributions=other if n % 2 else kinds,
+                intermediate_values={step: 0.5 for step in range(n % 50)},
+            )
+            for n in range(200)
+        ],
+    )
+    for numbers in (range(200), (3, 190), (0, 49), (50, 51)):
+        for number, trial in zip(numbers, frozen_trials(history, numbers, False), strict=True):
+            assert repr(trial) == repr(history.frozen(number))
+            assert repr(trial.params) == "{'n': 3, 'c': None}"
+
+
+@given(st.integers(-(10**14), 10**16))
+def test_time_in_a_trial_is_exact_to_the_microsecond(micros: int) -> None:
+    moment = to_datetime(micros)
+    assert moment is not None
+    past = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    assert past == timedelta(microseconds=micros)

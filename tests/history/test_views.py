@@ -90,6 +90,15 @@ def test_selected_rows_are_those_rows_and_no_others(mask: list[bool], data: st.D
         np.testing.assert_array_equal(part.values, whole.values[rows])
         np.testing.assert_array_equal(part.column("c"), whole.column("c")[rows])
         np.testing.assert_array_equal(part.last_value, whole.last_value[rows])
+        at = np.arange(part.n)[::2]
+        np.testing.assert_array_equal(
+            part.points(at, ["c", "nobody has it", "x"]),
+            np.array([part.point(row, ["c", "nobody has it", "x"]) for row in at]).reshape(-1, 3),
+        )
+        assert part.sizes(at).tolist() == [len(part.layouts()[1][i]) for i in part.layouts()[0][at]]
+        assert [dict(part.system_attrs(row)) for row in at.tolist()] == [
+            history.finished(number).system_attrs for number in part.numbers[at].tolist()
+        ]
         naive.rows = [naive.trials[number] for number in part.numbers]
         for pruned in (False, True):
             assert part.intersection(pruned) == naive.intersection(pruned)

@@ -19,10 +19,15 @@ from ahpo.history.base_study import BaseStudy
 from ahpo.samplers import (
     BaseSampler,
     BruteForceSampler,
+    CmaEsSampler,
     GridSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
     PartialFixedSampler,
+    QMCSampler,
     RandomSampler,
     TPESampler,
+    nsgaii,
 )
 from ahpo.states import TrialState
 from ahpo.testing.samplers import SamplerTests
@@ -109,6 +114,111 @@ class TestGroupTPESampler(SamplerTests):
             return TPESampler(seed=seed, n_startup_trials=4, multivariate=True, group=True)
 
 
+class TestNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return NSGAIISampler(seed=seed, population_size=4)
+
+
+class TestMutatingNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        crossover, mutation = nsgaii.UNDXCrossover(), nsgaii.PolynomialMutation()
+        return NSGAIISampler(seed=seed, population_size=5, crossover=crossover, mutation=mutation)
+
+
+class TestNSGAIIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        crossover = nsgaii.SBXCrossover()
+        return NSGAIIISampler(seed=seed, population_size=4, crossover=crossover)
+
+
+class TestPartialFixedNSGAIISampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
+        return PartialFixedSampler(fixed, NSGAIISampler(seed=seed, population_size=4))
+
+
+class OwnCrossover(nsgaii.BaseCrossover):
+    """Be a crossover that a user wrote."""
+
+    @property
+    def n_parents(self) -> int:
+        return 2
+
+    def crossover(
+        self,
+        parents_params: np.ndarray,
+        rng: np.random.RandomState,
+        study: BaseStudy,
+        search_space_bounds: np.ndarray,
+    ) -> np.ndarray:
+        weight = rng.rand()
+        return np.asarray(weight * parents_params[0] + (1.0 - weight) * parents_params[1])
+
+
+class TestNSGAIISamplerWithOwnCrossover(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return NSGAIISampler(seed=seed, population_size=4, crossover=OwnCrossover())
+
+
+no_constraints = pytest.mark.filterwarnings(
+    "ignore:Trials have constraints, which CmaEsSampler does not consider:UserWarning"
+)
+
+
+@no_constraints
+class TestCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return CmaEsSampler(seed=seed, popsize=4, warn_independent_sampling=False)
+
+
+@pytest.mark.filterwarnings("ignore:`use_separable_cma` is ignored:UserWarning")
+@no_constraints
+class TestSeparableCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(ExperimentalWarning):
+            return CmaEsSampler(seed=seed, use_separable_cma=True, warn_independent_sampling=False)
+
+
+@no_constraints
+class TestCmaEsSamplerWithMargin(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(ExperimentalWarning):
+            return CmaEsSampler(
+                seed=seed, popsize=4, with_margin=True, warn_independent_sampling=False
+            )
+
+
+@no_constraints
+class TestRestartedCmaEsSampler(SamplerTests):
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        with pytest.warns(FutureWarning):
+            return CmaEsSampler(
+                seed=seed, popsize=4, restart_strategy="bipop", warn_independent_sampling=False
+            )
+
+
+class TestQMCSampler(SamplerTests):
+    depends_on_seed = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return QMCSampler(seed=seed, warn_independent_sampling=False)
+
+
+class TestScrambledQMCSampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return QMCSampler(
+            seed=seed, qmc_type="halton", scramble=True, warn_independent_sampling=False
+        )
+
+
 class Mutation(BaseSampler):
     """Be a sampler that a user wrote: take the best trial, and change half of its parameters."""
 
@@ -163,3 +273,14 @@ class TestPartialFixedSamplerOfAUser(SamplerTests):
     def make(self, seed: int, space: Space) -> BaseSampler:
         fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
         return PartialFixedSampler(fixed, Mutation(seed))
+
+
+@no_constraints
+class TestCmaEsSamplerWithOneOfAUser(SamplerTests):
+    is_pure = False
+    allows_several_objectives = False
+
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return CmaEsSampler(
+            seed=seed, independent_sampler=Mutation(seed), warn_independent_sampling=False
+        )

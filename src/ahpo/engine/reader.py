@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ahpo.engine.faces import register
 from ahpo.history.base_study import BaseStudy
-from ahpo.history.facts import StudyUserAttrSet
+from ahpo.history.facts import StudySystemAttrSet, StudyUserAttrSet
 from ahpo.history.frozen import copied
 from ahpo.history.history import History
 from ahpo.pruners.base import BasePruner
@@ -101,6 +101,9 @@ class StudyFace(BaseStudy):
 
     def _stop_if(self, exhausted: Callable[[View], bool], number: int) -> None:
         self._session.stop_if(exhausted, number)
+
+    def _keep_system_attr(self, key: str, value: Any) -> None:
+        self._session.store.record(StudySystemAttrSet(key, value))
 
     def __repr__(self) -> str:
         history = self._history()

@@ -70,6 +70,8 @@ async def run_trials(run: Run) -> None:
 
 async def finish_rest(run: Run) -> None:
     """Fail the trials that the run has left: none, unless a write failed or nobody took them up."""
+    if run.gate is not None and run.gate.insisted:  # who insists does not wait for a storage
+        return _leave_rest(run)
     reason = run.ended_by if run.error is None else safe_repr(run.error)
     for number in tuple(run.unfinished):
         try:
@@ -79,13 +81,16 @@ async def finish_rest(run: Run) -> None:
             pass  # the answer to its last write was lost, but not the write
         except StorageInternalError as error:
             run.fail(error)
-            for left in run.unfinished:  # what can not be written takes long to find out
-                run.session.store.abandon(left)
-            return
+            return _leave_rest(run)  # what can not be written takes long to find out
         except Exception as error:
             run.fail(error)
             continue
         run.unfinished.discard(number)
+
+
+def _leave_rest(run: Run) -> None:
+    for number in run.unfinished:
+        run.session.store.abandon(number)
 
 
 async def run_trial(run: Run, ticket: Ticket) -> None:

@@ -58,11 +58,6 @@ class Successor(Protocol):
         ...
 
 
-def _has_own(sampler: ArraySampler, *hooks: str) -> bool:
-    """Tell whether a sampler does anything in one of the hooks."""
-    return any(getattr(type(sampler), hook) is not getattr(ArraySampler, hook) for hook in hooks)
-
-
 def _internal(relative: Relative) -> dict[str, float]:
     """Return the internal values of what is inside of its distribution.
 
@@ -171,12 +166,12 @@ class Session:
         sampler = self._sampler
         self._n_of_sampler = len(vars(sampler))
         arrays = self.array_sampler = sampler if is_pure(sampler) else None
-        self._learns = arrays is None or _has_own(arrays, "observe")
-        self._prepares = arrays is not None and _has_own(arrays, "prepare")
-        self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
-        self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")
+        self._learns = arrays is None or arrays.uses("observe")
+        self._prepares = arrays is not None and arrays.uses("prepare")
+        self._proposes = arrays is None or arrays.uses("propose") or arrays.uses("relative_space")
+        self.may_run_out = arrays is not None and arrays.uses("exhausted")
         self.warms_up: Callable[[], None] | None = None
-        if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
+        if isinstance(sampler, ArraySampler) and sampler.uses("warm_up"):
             self.warms_up = sampler.warm_up
 
     @property

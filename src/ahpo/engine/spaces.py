@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import is_
 from typing import Any, NamedTuple
 
 from ahpo.distributions import (
@@ -44,6 +45,16 @@ def asked(distribution: BaseDistribution) -> Asked:
     return Asked(distribution, distribution.to_internal_repr(single_value(distribution)))
 
 
+def _interchangeable(known: BaseDistribution, wanted: BaseDistribution) -> bool:
+    """Tell whether nobody could tell a trial of one from a trial of the other."""
+    if known != wanted:
+        return False
+    if isinstance(known, CategoricalDistribution) and isinstance(wanted, CategoricalDistribution):
+        # The objective gets the very objects that it asked for.
+        return all(map(is_, known.choices, wanted.choices))
+    return True
+
+
 class AskedSpaces:
     """Turn the arguments of ``suggest_*`` into distributions.
 
@@ -63,6 +74,10 @@ class AskedSpaces:
 
     def _keep(self, cache: dict[Any, Asked], key: Any, distribution: BaseDistribution) -> Asked:
         self._history.check_param(check_key(key[0], "name"), distribution)
+        # The object that the study has already: who compares looks at that first, in each trial.
+        known = self._history.known_distributions.get(key[0])
+        if known is not None and _interchangeable(known, distribution):
+            distribution = known
         if len(cache) >= _MOST:
             cache.clear()
         found = cache[key] = asked(distribution)

@@ -36,6 +36,10 @@ class BaseStudy:
         """Take from a sampler that the study is to stop if that holds when a trial has ended."""
         # A study that is only read has nothing to stop.
 
+    def _keep_system_attr(self, key: str, value: Any) -> None:
+        """Take a system attribute of the study from a sampler."""
+        # A study that is only read keeps nothing.
+
     @property
     def study_name(self) -> str:
         """Return the name of the study."""

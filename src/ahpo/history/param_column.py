@@ -116,7 +116,7 @@ class ParamColumn:
         """Set the values in the rows from ``row`` on, which are past all rows set before."""
         self.set(row, values[0], kinds[0])
         cells, first = self._cells, self.distributions[0]
-        if cells.rows is None and cells.ids is None and all(kind is first for kind in kinds):
+        if cells.rows is None and cells.ids is None and set(map(id, kinds)) == {id(first)}:
             cells.values.extend(cells.values.size, values[1:])
             return
         for i in range(1, len(values)):
@@ -171,6 +171,24 @@ class ParamColumn:
         cells = self._cells
         place = cells.place(row)
         return math.nan if place < 0 else float(cells.values.data[place])
+
+    def at_rows(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the values in some rows, NaN for those that have none."""
+        cells = self._cells
+        data = cells.values.data[: cells.values.size]
+        if cells.rows is None:
+            places = rows - cells.first
+            here = (places >= 0) & (places < len(data))
+        else:
+            known = cells.rows.data[: cells.rows.size]
+            places = known.searchsorted(rows)
+            here = places < len(known)
+            here[here] = known[places[here]] == rows[here]
+        if here.all():
+            return data[places]
+        values = np.full(len(rows), math.nan)
+        values[here] = data[places[here]]
+        return values
 
     def values(self, n: int) -> NDArray[np.float64]:
         """Return the values of the first ``n`` rows, NaN for those that have none; read-only."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -17,6 +18,8 @@ from ahpo.history.search_space import GroupTracker, IntersectionTracker
 from ahpo.states import StudyDirection, TrialState
 
 __all__ = ("View",)
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 I = TypeVar("I", bound=Index)  # noqa: E741
 
@@ -90,6 +93,20 @@ class View:
         """Return the values reported at the largest step, (n,), NaN where nothing was reported."""
         return self._column(self._history.table.last_value.rows(self._end))
 
+    @property
+    def started(self) -> NDArray[np.int64]:
+        """Return when the trials started, (n,), microseconds since the epoch, -1 if unknown."""
+        return self._column(self._history.table.started.rows(self._end))
+
+    @property
+    def completed(self) -> NDArray[np.int64]:
+        """Return when the trials ended, (n,), as above.
+
+        Rows stand in the order in which this process learned of them: a worker that begins, or one
+        that goes on with a stored study, learns of many at once, by number.
+        """
+        return self._column(self._history.table.completed.rows(self._end))
+
     def column(self, name: str) -> NDArray[np.float64]:
         """Return one parameter in internal representation, (n,), NaN where a trial lacks it."""
         column = self._history.table.columns.get(name)
@@ -106,6 +123,28 @@ class View:
             column = columns.get(name)
             values.append(math.nan if column is None else column.at(at))
         return values
+
+    def points(self, rows: NDArray[np.intp], names: Iterable[str]) -> NDArray[np.float64]:
+        """Return parameters of some rows, (rows, names), NaN where one lacks it."""
+        at = rows if self._rows is None else self._rows[rows]
+        columns = [self._history.table.columns.get(name) for name in names]
+        points = np.full((len(rows), len(columns)), np.nan)
+        for place, column in enumerate(columns):
+            if column is not None:
+                points[:, place] = column.at_rows(at)
+        return points
+
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return how many parameters some rows have."""
+        at = rows if self._rows is None else self._rows[rows]
+        table = self._history.table
+        counts = [len(table.layouts[layout]) for layout in table.layout.data[at].tolist()]
+        return np.array(counts, dtype=np.int64)
+
+    def system_attrs(self, row: int) -> Mapping[str, Any]:
+        """Return the system attributes of one row."""
+        at = row if self._rows is None else int(self._rows[row])
+        return self._history.table.system_attrs[at] or _NONE
 
     def layouts(self) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
         """Return which parameters each row has: (n,) indices into a list of tuples of names."""
@@ -188,6 +227,14 @@ class View:
     def cache(self) -> dict[Hashable, Any]:
         """Return the dict for data derived from the first rows; a new one if rows are selected."""
         return self._history.cache if self._rows is None else {}
+
+    @property
+    def shared_cache(self) -> dict[Hashable, Any]:
+        """Return the dict of the whole history, also if rows are selected.
+
+        What is kept there has to say which rows it derives from, and under a key of its own.
+        """
+        return self._history.cache
 
     def index(self, kind: Callable[[], I]) -> I:
         """Return the live index of a kind over the whole history.

@@ -105,6 +105,10 @@ class ArraySampler(BaseSampler):
         """Tell whether it will be exhausted for sure when the trials that run now have ended."""
         return False
 
+    def uses(self, hook: str) -> bool:
+        """Tell whether the sampler does anything in one of the methods above; else skip it."""
+        return getattr(type(self), hook) is not getattr(ArraySampler, hook)
+
     def _for_call(self, study: BaseStudy, number: int, what: str) -> Self:
         """Return the sampler that answers one call of a documented method.
 
@@ -198,7 +202,7 @@ class ArraySampler(BaseSampler):
         :param state: the state that it will have.
         :param values: its objective values; None if it has none.
         """
-        if type(self).exhausted is not ArraySampler.exhausted:
+        if self.uses("exhausted"):
             study._stop_if(self.exhausted, trial.number)
         attributes = self.observe(study.view(), trial, state, values)
         if attributes:

@@ -120,6 +120,10 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
         """Return the random numbers of the base sampler."""
         return self._base_sampler.stream
 
+    def uses(self, hook: str) -> bool:
+        """Tell whether the base sampler does anything in the method."""
+        return self._base_sampler.uses(hook)
+
     def warm_up(self) -> None:
         """Let the base sampler do what takes long the first time."""
         self._base_sampler.warm_up()

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import ExperimentalWarning
+from ahpo.overrides import keeps
 from ahpo.samplers.array_sampler import ArraySampler
+from ahpo.samplers.constraining import constraint_attributes
 from ahpo.samplers.random import at_quantile
 from ahpo.samplers.tpe.good import GoodMixture, describe
 from ahpo.samplers.tpe.kernels import Kernels
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 __all__ = ("TPESampler",)
 
 _FAIL = int(TrialState.FAIL)
-_CONSTRAINTS = "constraints"
 _DEPRECATED_SINCE = {"consider_prior": "v4.3.0", "constraints_func": "v5.0.0"}
 
 
@@ -224,22 +225,13 @@ class TPESampler(ArraySampler):
         :raises TypeError: if the function does not return a sequence of numbers.
         :raises ValueError: if one of them is NaN.
         """
-        if self._constraints_func is None or state is TrialState.FAIL:
-            return None
-        constraints = self._constraints_func(trial)
-        try:
-            found = tuple(float(value) for value in constraints)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"`constraints_func` must return a sequence of floats, but for trial "
-                f"{trial.number} it returned {constraints!r}."
-            ) from None
-        if any(value != value for value in found):
-            raise ValueError(
-                f"`constraints_func` must not return NaN, but for trial {trial.number} it "
-                f"returned {constraints!r}."
-            )
-        return {_CONSTRAINTS: found}
+        return constraint_attributes(self._constraints_func, trial, state)
+
+    def uses(self, hook: str) -> bool:
+        """Tell whether the sampler does anything in a method: there may be no constraints."""
+        if hook == "observe" and self._constraints_func is None:
+            return not keeps(self, TPESampler, ("observe",))
+        return super().uses(hook)
 
     def _jointly(self, view: View) -> bool:
         multivariate = self._multivariate

@@ -124,7 +124,7 @@ class PostgreSQLBackend(ServerBackend):
 
     :param parts: the URL; its arguments are those that asyncpg knows
     :param connect_args: ``timeout`` (how many seconds to wait for a connection), and more of the
-        arguments that the URL may have
+        arguments that the URL may have; ``server_settings`` (a dict of parameters of the session)
     :param limit: the largest number of connections, None for any number
     """
 
@@ -147,6 +147,8 @@ class PostgreSQLBackend(ServerBackend):
             "timeout": float(query.pop("timeout", timeout)),
             "command_timeout": float(query.pop("command_timeout", _COMMAND_TIMEOUT)),
         }
+        if "server_settings" in query:
+            self._arguments["server_settings"] = _settings(query.pop("server_settings"))
         for name in ("statement_cache_size", "prepared_statement_cache_size"):
             if name in query:
                 self._arguments["statement_cache_size"] = int(query.pop(name))
@@ -266,6 +268,12 @@ class PostgreSQLBackend(ServerBackend):
         for sql in create_statements(_WORDS, sorted(existing)):
             yield Statement(sql, rows=False)
         yield from stamp_version(self.dialect)
+
+
+def _settings(settings: Any) -> dict[str, str]:
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"`server_settings` must be a dict, but it is {settings!r}.")
+    return {str(name): str(value) for name, value in settings.items()}
 
 
 def _dsn(parts: DatabaseURL, query: Mapping[str, Any]) -> str:
