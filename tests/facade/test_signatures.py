@@ -53,7 +53,6 @@ MISSING = {
             "visualization",
             "samplers.BaseGASampler",
             "samplers.CmaEsSampler",
-            "samplers.GPSampler",
             "samplers.NSGAIISampler",
             "samplers.NSGAIIISampler",
             "samplers.QMCSampler",

@@ -19,6 +19,7 @@ from ahpo.history.base_study import BaseStudy
 from ahpo.samplers import (
     BaseSampler,
     BruteForceSampler,
+    GPSampler,
     GridSampler,
     PartialFixedSampler,
     RandomSampler,
@@ -163,3 +164,8 @@ class TestPartialFixedSamplerOfAUser(SamplerTests):
     def make(self, seed: int, space: Space) -> BaseSampler:
         fixed = {name: fixed_value(kind) for name, kind in list(space.items())[-1:]}
         return PartialFixedSampler(fixed, Mutation(seed))
+
+
+class TestGPSampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return GPSampler(seed=seed, n_startup_trials=4, warn_independent_sampling=False)

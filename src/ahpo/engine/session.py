@@ -162,6 +162,7 @@ class Session:
         self._learns = arrays is None or _has_own(arrays, "observe")
         self._prepares = arrays is not None and _has_own(arrays, "prepare")
         self._proposes = arrays is None or _has_own(arrays, "propose", "relative_space")
+        self._takes_long = isinstance(sampler, ArraySampler) and sampler.takes_long
         self.may_run_out = arrays is not None and _has_own(arrays, "exhausted")
         self.warms_up: Callable[[], None] | None = None
         if isinstance(sampler, ArraySampler) and _has_own(sampler, "warm_up"):
@@ -196,6 +197,7 @@ class Session:
             "_prepares",
             "may_run_out",
             "_proposes",
+            "_takes_long",
             "warms_up",
             "spaces",
             "runs",
@@ -232,7 +234,7 @@ class Session:
         number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
             if self._proposes:
-                view = await place.compute(self._prepare, number)
+                view = await place.compute(self._prepare, number, long=self._takes_long)
             else:
                 view = self._prepare(number)
         except BaseException as error:

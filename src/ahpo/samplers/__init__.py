@@ -9,6 +9,7 @@ from ahpo.samplers.base import BaseSampler
 
 if TYPE_CHECKING:
     from ahpo.samplers.brute_force import BruteForceSampler
+    from ahpo.samplers.gp import GPSampler
     from ahpo.samplers.grid import GridSampler
     from ahpo.samplers.partial_fixed import PartialFixedSampler
     from ahpo.samplers.random import RandomSampler
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = (
     "BaseSampler",
     "BruteForceSampler",
+    "GPSampler",
     "GridSampler",
     "PartialFixedSampler",
     "RandomSampler",
@@ -27,6 +29,7 @@ __getattr__ = lazily(
     globals(),
     {
         "BruteForceSampler": "ahpo.samplers.brute_force",
+        "GPSampler": "ahpo.samplers.gp",
         "GridSampler": "ahpo.samplers.grid",
         "PartialFixedSampler": "ahpo.samplers.partial_fixed",
         "RandomSampler": "ahpo.samplers.random",

@@ -120,6 +120,11 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
         """Return the random numbers of the base sampler."""
         return self._base_sampler.stream
 
+    @property
+    def takes_long(self) -> bool:  # type: ignore[override]
+        """Tell whether the base sampler may take long."""
+        return self._base_sampler.takes_long
+
     def warm_up(self) -> None:
         """Let the base sampler do what takes long the first time."""
         self._base_sampler.warm_up()
