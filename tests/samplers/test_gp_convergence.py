@@ -90,9 +90,10 @@ def test_it_converges(
     assert medians(gp, space, objective, n_trials) < bound
 
 
+@pytest.mark.slow
 def test_it_finds_better_than_tpe_where_there_is_every_kind_of_parameter() -> None:
-    found = medians(gp, EVERY_KIND, of_every_kind, 50, 3)
-    assert found < medians(lambda seed: TPESampler(seed=seed), EVERY_KIND, of_every_kind, 50, 3)
+    found = medians(gp, EVERY_KIND, of_every_kind, 40, 3)
+    assert found < medians(lambda seed: TPESampler(seed=seed), EVERY_KIND, of_every_kind, 40, 3)
 
 
 def test_it_converges_under_noise() -> None:
@@ -103,7 +104,7 @@ def test_it_converges_under_noise() -> None:
 
     late = [
         bowl(params)
-        for seed in range(4)
+        for seed in range(3)
         for params in Trials(PLANE).run(GPSampler(seed=seed), noisy, 40)[30:]
     ]
     assert np.median(late) < 1.0
@@ -157,6 +158,7 @@ def three(params: Params) -> list[float]:
     return [*two(params), (params["x"] - 1.0) ** 2 + (params["y"] + 1.0) ** 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [two, three])
 def test_several_objectives_dominate_more_than_at_random(
     objective: Callable[[Params], list[float]],

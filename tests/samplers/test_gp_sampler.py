@@ -130,10 +130,23 @@ def test_same_seed_gives_the_same_trials_and_another_one_others() -> None:
     assert first[12:] != other[12:]
 
 
-def test_suggestions_do_not_depend_on_what_was_computed_before() -> None:
+@pytest.mark.parametrize("odd", ["", "infinite", "pruned", "constrained"])
+def test_suggestions_do_not_depend_on_what_was_computed_before(odd: str) -> None:
     """A study that is resumed has no cache."""
     trials = Trials(EVERY_KIND)
-    trials.run(GPSampler(seed=0), of_every_kind, 40)
+    sampler = GPSampler(seed=0)
+    for place in range(43):  # after the last fit, which comes every other time by then
+        number = trials.ask(sampler)
+        loss = of_every_kind(trials.params(number))
+        if odd == "infinite" and place % 7 == 0:
+            loss = np.inf
+        if odd == "constrained":
+            constraint = f"constraints:{'ab'[place % 2]}"
+            trials.history.open_trial(number).system_attrs[constraint] = loss - 5.0
+        if odd == "pruned" and place % 3 == 0:
+            trials.end(number, state=TrialState.PRUNED, reports={1: loss - 3.0})
+        else:
+            trials.end(number, loss)
     number = trials.start()
     with_cache = GPSampler(seed=0).propose(View(trials.history), number)
     trials.history.cache.clear()

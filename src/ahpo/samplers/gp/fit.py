@@ -60,7 +60,7 @@ class Priors(NamedTuple):
         """
         lengths = np.full(d, LENGTH + 0.5 * log(d))
         center = np.concatenate((lengths, [0.0, NOISE]))
-        width = np.concatenate((np.full(d, sqrt(3.0)), [1.0, 2.0]))
+        width = np.concatenate((np.full(d, sqrt(3.0)), [1.0, 1.5]))
         low = np.concatenate((np.full(d, log(0.01)), [log(0.01), log(_LEAST_NOISE)]))
         most = _LEAST_NOISE if deterministic else 1.0
         high = np.concatenate((np.full(d, log(1e4)), [log(100.0), log(most)]))

@@ -23,7 +23,7 @@ from ahpo.samplers.gp.acquisition import (
 )
 from ahpo.samplers.gp.fit import Hyper, fit
 from ahpo.samplers.gp.hypervolume_improvement import boxes_of
-from ahpo.samplers.gp.outputs import finite, standardized
+from ahpo.samplers.gp.outputs import relative, standardized
 from ahpo.samplers.gp.posterior import Posterior
 from ahpo.samplers.gp.space import CodeSpace, Floats
 from ahpo.samplers.gp.trials import Known
@@ -35,6 +35,8 @@ _EVERY = 0.05  # of the trials are new before the next fit
 _MOST_FIT = 250  # trials that hyperparameters are fitted to
 _MOST = 500  # trials that are learned from
 _MOST_IN_FRONT = {2: 100, 3: 16, 4: 8}  # points, by the number of objectives: boxes are many
+
+What = tuple[str, Any]  # "objective" and its place, or "constraint" and its name
 
 
 def scheduled(n: int) -> int:
@@ -65,31 +67,48 @@ class Models:
     ) -> None:
         self._space = space
         self.known = known
-        self.rows = known.most_telling(len(known.losses), _MOST)
+        self.rows = known.most_telling(len(known), _MOST)
+        self.losses = known.losses(len(known))[self.rows]
+        self.feasible = known.feasible[self.rows]
         self.features = space.features(known.codes[self.rows])
         self.pending = space.features(pending)
         self._away = space.features(np.concatenate((pending, known.failed)))
         self._deterministic = deterministic
         self._cache = cache
 
-    def posterior(self, what: str, values: Floats, to_y: Callable[[Floats], Floats]) -> Posterior:
-        """Return the posterior of ``values``, one for each trial, NaN where it has none."""
-        hyper = self._hyper(what, values, to_y)
-        mine = values[self.rows]
-        there = ~np.isnan(mine)
+    def objective(self, at: int) -> Posterior:
+        """Return the posterior of one objective, of losses that are standardized."""
+        return self._posterior(("objective", at), self.losses[:, at], standardized)
+
+    def constraint(self, name: str) -> Posterior | None:
+        """Return the posterior of a constraint, relative to its size; None if too little is known.
+
+        :param name: the constraint; 0 stays 0.
+        """
+        values = self.known.constraints[name][self.rows]
+        if np.isnan(values).all():
+            return None  # those that have it are too long ago to be learned from
+        return self._posterior(("constraint", name), values, relative)
+
+    def _posterior(self, what: What, values: Floats, to_y: Callable[[Floats], Floats]) -> Posterior:
+        there = ~np.isnan(values)
+        hyper = self._hyper(what, to_y)
         return Posterior(
-            self.features[there], self._space.owner, to_y(mine[there]), hyper, self._away
+            self.features[there], self._space.owner, to_y(values[there]), hyper, self._away
         )
 
-    def _hyper(self, what: str, values: Floats, to_y: Callable[[Floats], Floats]) -> Hyper:
-        n = scheduled(len(values))
+    def _hyper(self, what: What, to_y: Callable[[Floats], Floats]) -> Hyper:
+        n = scheduled(len(self.known))
         key = ("gp", "fit", what, self._space.names, self._deterministic)
         of = (n, self._space.distributions)
         kept = self._cache.get(key)
         if kept is not None and kept[0] == of:
             hyper: Hyper = kept[1]
             return hyper
-        rows = self.known.most_telling(n, _MOST_FIT)
+        kind, which = what
+        known = self.known
+        values = known.losses(n)[:, which] if kind == "objective" else known.constraints[which][:n]
+        rows = known.most_telling(n, _MOST_FIT)
         rows = rows[~np.isnan(values[rows])]
         features = self._space.features(self.known.codes[rows])
         hyper = fit(
@@ -101,48 +120,31 @@ class Models:
 
 def acquisition_of(models: Models) -> Acquisition:
     """Return what is to be maximized."""
-    known = models.known
-    parts: list[Acquisition] = []
-    for at, column in enumerate(known.constraints.T):
-        if np.isnan(column[models.rows]).all():
-            continue  # too long ago to be learned from
-        posterior = models.posterior(f"constraint {at}", column, _over(_scale_of(column)))
-        parts.append(Feasibility(posterior, 0.0))
-    k = known.losses.shape[1]
-    if not known.feasible[models.rows].any():
-        return Constrained(parts)
-    posteriors = [
-        models.posterior(f"objective {at}", known.losses[:, at], standardized) for at in range(k)
-    ]
-    if k == 1:
-        parts.insert(0, Improvement(posteriors[0], _best(posteriors[0], models)))
-    else:
-        parts.insert(0, _hypervolume(posteriors, models))
+    limits = [models.constraint(name) for name in models.known.constraints]
+    parts: list[Acquisition] = [Feasibility(limit, 0.0) for limit in limits if limit is not None]
+    if models.feasible.any():
+        objectives = [models.objective(at) for at in range(models.losses.shape[1])]
+        if len(objectives) == 1:
+            parts.insert(0, Improvement(objectives[0], _best(objectives[0], models)))
+        else:
+            parts.insert(0, _hypervolume(objectives, models))
     return parts[0] if len(parts) == 1 else Constrained(parts)
 
 
-def _over(scale: float) -> Callable[[Floats], Floats]:
-    return lambda values: finite(values) / scale
-
-
-def _scale_of(values: Floats) -> float:
-    usable = finite(values[~np.isnan(values)])
-    size = float(np.sqrt(np.mean(usable * usable))) if len(usable) else 1.0
-    return size or 1.0
-
-
 def _best(posterior: Posterior, models: Models) -> float:
-    """Return the lowest mean where a trial that keeps its constraints is, or is pending."""
-    points = models.features[models.known.feasible[models.rows]]
-    return float(posterior.moments(np.concatenate((points, models.pending)))[0].min())
+    """Return the lowest mean where a trial that keeps its constraints is.
+
+    That of pending ones does not count: it is the mean that they are expected to change.
+    """
+    return float(posterior.moments(models.features[models.feasible])[0].min())
 
 
 def _hypervolume(posteriors: list[Posterior], models: Models) -> HypervolumeImprovement:
     """Return the acquisition of several objectives, over what was found and what is expected."""
-    y = np.array([standardized(column) for column in models.known.losses[models.rows].T]).T
+    y = np.array([standardized(column) for column in models.losses.T]).T
     worst, lowest = y.max(axis=0), y.min(axis=0)
     reference = worst + 0.1 * np.maximum(worst - lowest, 1e-3)
-    points = y[models.known.feasible[models.rows]]
+    points = y[models.feasible]
     if len(models.pending):
         believed = [posterior.moments(models.pending)[0] for posterior in posteriors]
         points = np.concatenate((points, np.array(believed).T))

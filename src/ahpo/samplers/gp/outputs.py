@@ -6,7 +6,7 @@ import numpy as np
 
 from ahpo.samplers.gp.space import Floats
 
-__all__ = ("finite", "standardized")
+__all__ = ("finite", "relative", "standardized")
 
 _SMALL, _LARGE = 1e-100, 1e100
 _SAME = 1e-12  # what is closer than that, relatively, is rounding
@@ -32,3 +32,10 @@ def standardized(losses: Floats) -> Floats:
     deviation = float(y.std())
     same = deviation <= _SAME * float(np.abs(y).max(initial=0.0))
     return np.zeros_like(y) if same else y / deviation
+
+
+def relative(values: Floats) -> Floats:
+    """Return values (n,) over their size, so that 0 stays 0."""
+    y = finite(values)
+    size = float(np.sqrt(np.mean(y * y))) if len(y) else 0.0
+    return y / size if size > 0.0 else y

@@ -7,6 +7,20 @@ of the hypervolume of several; times the probability that all constraints hold (
 
 The first trials are spread evenly (a scrambled Halton sequence), since little can be learned from
 trials at random; so are parameters that not all trials have.
+
+What was tried, by the regret on BBOB (functions 1, 3, 8, 10, 15 and 21 in 2, 5 and 10 dimensions,
+two instances, 50 and 100 trials; differences below a fifth are chance):
+
+- Little noise is expected beforehand (a median of e^-8 of the variance, where e^-4 is usual): half
+  the regret. Then both a noisy and a noiseless start of the fit are needed, or noise is never seen.
+- Length scales have a shorter median than that of Hvarfner et al. (2024), e^0.5 sqrt(D) for
+  e^1.4 sqrt(D): four fifths of the regret. A narrower prior: 1.6 times.
+- Improvement over the lowest mean at a trial, instead of the lowest value: three quarters.
+- Losses as they are: cutting off the worst, ranks for the worse half, logarithms, and both of
+  these, help on some functions and do harm on others, which cancels out.
+- More candidates and local searches than there are: no difference.
+- With 8 trials pending, improvement over what is found, and not over what the pending ones are
+  expected to find: half the regret after 50 trials, the same after 100.
 """
 
 from __future__ import annotations
@@ -120,14 +134,14 @@ class GPSampler(ArraySampler):
         codes = CodeSpace(space)
         known = known_trials(view, codes)
         pending = pending_codes(view, codes, number)
-        if not self._knows_enough(len(known.losses), len(pending)):
+        if not self._knows_enough(len(known), len(pending)):
             return {}
         away = np.concatenate((pending, known.failed))
         models = Models(codes, known, pending, self._deterministic_objective, view.cache)
         point = largest(
             acquisition_of(models),
             codes,
-            known.codes[known.order(len(known.losses))[:_N_BEST]],
+            known.codes[known.order(len(known))[:_N_BEST]],
             np.concatenate((known.codes, away)),
             self.stream.generator(number, "gp"),
         )

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ahpo.history.dominance import non_domination_ranks
 from ahpo.history.records import OpenTrial
 from ahpo.history.view import View
-from ahpo.samplers.gp.outputs import finite
 from ahpo.samplers.gp.space import CodeSpace, Floats
 from ahpo.states import StudyDirection, TrialState
 from ahpo.trials.constraints import constraints_of
@@ -31,26 +30,43 @@ _FIXED_PARAMS = "fixed_params"  # the system attribute of enqueued trials
 class Known(NamedTuple):
     """Hold what is known of the finished trials that have all parameters of a space.
 
-    ``codes``: (n, D); ``losses``: (n, k), finite; ``violation``: (n,), by how much a trial breaks
-    its constraints; ``constraints``: (n, q), NaN where a trial lacks one; ``failed``: (f, D), the
-    codes of trials that failed.
+    ``codes``: (n, D); ``told``: (n, k), values to be minimized, of a pruned trial its last report,
+    or NaN; ``pruned``: (n,); ``violation``: (n,), by how much a trial breaks its constraints;
+    ``constraints``: (n,) each by name, NaN where a trial lacks it; ``failed``: (f, D), the codes of
+    trials that failed.
     """
 
     codes: Floats
-    losses: Floats
+    told: Floats
+    pruned: NDArray[np.bool_]
     violation: Floats
-    constraints: Floats
+    constraints: dict[str, Floats]
     failed: Floats
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
         """Tell which trials keep all constraints that are known of them."""
         return self.violation <= 0.0
 
+    def losses(self, n: int) -> Floats:
+        """Return the losses (n, k) of the first n trials, as if there were no others."""
+        losses, pruned = self.told[:n], self.pruned[:n]
+        if not pruned.any():
+            return losses
+        complete = np.sort(losses[~pruned, 0])
+        # There may be infinities: no mean of the two in the middle.
+        median = float(complete[len(complete) // 2]) if len(complete) else 0.0
+        losses = losses.copy()
+        losses[pruned, 0] = np.fmax(losses[pruned, 0], median)
+        return losses
+
     def order(self, n: int) -> NDArray[np.intp]:
         """Return which of the first n trials are best, those that keep their constraints first."""
-        several = self.losses.shape[1] > 1
-        rank = non_domination_ranks(self.losses[:n]) if several else self.losses[:n, 0]
+        losses = self.losses(n)
+        rank = non_domination_ranks(losses) if losses.shape[1] > 1 else losses[:, 0]
         return np.lexsort((rank, self.violation[:n]))
 
     def most_telling(self, n: int, most: int) -> NDArray[np.intp]:
@@ -67,46 +83,37 @@ def known_trials(view: View, space: CodeSpace) -> Known:
     raw = np.array([view.column(name) for name in space.names]).T.reshape(view.n, len(space))
     codes, inside = space.encode(raw)
     states = view.states
-    failed = codes[inside & (states == _FAIL)]
-    losses = _losses(view)
-    rows = np.flatnonzero(inside & (states != _FAIL) & ~np.isnan(losses).any(axis=1))
-    losses = np.array([finite(column) for column in losses[rows].T]).T.reshape(-1, losses.shape[1])
-    violation = np.nan_to_num(view.violation[rows])
-    return Known(codes[rows], losses, violation, _constraints(view, rows), failed)
-
-
-def _losses(view: View) -> Floats:
-    """Return one row for each trial, NaN where nothing is known."""
     signs = np.array([-1.0 if d is StudyDirection.MAXIMIZE else 1.0 for d in view.directions])
-    losses: Floats = view.values * signs
-    complete = view.states == _COMPLETE
-    pruned = ~complete & (view.states != _FAIL)
-    if len(signs) == 1 and pruned.any() and complete.any():
-        losses = losses.copy()
-        values = np.sort(losses[complete, 0])
-        median = float(values[len(values) // 2])  # there may be infinities: no mean of two
-        reported = np.where(np.isnan(view.last_value), median, signs[0] * view.last_value)
-        losses[pruned, 0] = np.maximum(reported[pruned], median)
-    return losses
+    told: Floats = view.values * signs
+    complete = states == _COMPLETE
+    pruned = ~complete & (states != _FAIL)
+    if len(signs) == 1:
+        told[pruned, 0] = signs[0] * view.last_value[pruned]
+    else:
+        pruned[:] = False  # a report is of one objective: it tells nothing of several
+    rows = np.flatnonzero(inside & (complete | pruned))
+    return Known(
+        codes[rows],
+        told[rows],
+        pruned[rows],
+        np.nan_to_num(view.violation[rows]),
+        _constraints(view, rows),
+        codes[inside & (states == _FAIL)],
+    )
 
 
-def _constraints(view: View, rows: NDArray[np.intp]) -> Floats:
-    """Return the constraints of some rows, one column for each name."""
+def _constraints(view: View, rows: NDArray[np.intp]) -> dict[str, Floats]:
+    """Return the constraints of some rows by name."""
     if not view.has_constraints:
-        return np.empty((len(rows), 0))
-    cache = view.cache
-    kept: dict[int, dict[str, float]] = cache.setdefault(("gp", "constraints"), {})
+        return {}
+    kept: dict[int, dict[str, float]] = view.cache.setdefault(("gp", "constraints"), {})
     found: list[dict[str, float]] = []
-    numbers = view.numbers
-    for row in rows.tolist():
-        number = int(numbers[row])
+    for number in view.numbers[rows].tolist():
         if number not in kept:
             kept[number] = constraints_of(view.finished(number).system_attrs)
         found.append(kept[number])
     names = sorted({name for each in found for name in each})
-    return np.array(
-        [[each.get(name, np.nan) for name in names] for each in found], dtype=float
-    ).reshape(len(rows), len(names))
+    return {name: np.array([each.get(name, np.nan) for each in found]) for name in names}
 
 
 def pending_codes(view: View, space: CodeSpace, number: int) -> Floats:
