@@ -33,6 +33,7 @@ _STARTS = ((log(0.5), log(0.1)), (log(0.2), -8.0))
 # Medians of the priors, as logarithms: of length scales, before they grow, and of noise.
 LENGTH = 0.5
 NOISE = -8.0
+SHORTEST = log(0.1)  # length scale; what varies faster is as good as noise
 _LEAST_NOISE = 1e-9
 
 
@@ -61,7 +62,7 @@ class Priors(NamedTuple):
         lengths = np.full(d, LENGTH + 0.5 * log(d))
         center = np.concatenate((lengths, [0.0, NOISE]))
         width = np.concatenate((np.full(d, sqrt(3.0)), [1.0, 1.5]))
-        low = np.concatenate((np.full(d, log(0.01)), [log(0.01), log(_LEAST_NOISE)]))
+        low = np.concatenate((np.full(d, SHORTEST + 0.5 * log(d)), [log(0.01), log(_LEAST_NOISE)]))
         most = _LEAST_NOISE if deterministic else 1.0
         high = np.concatenate((np.full(d, log(1e4)), [log(100.0), log(most)]))
         return cls(center, width, low, high)
