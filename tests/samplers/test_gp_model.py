@@ -259,6 +259,14 @@ def test_descent_stops_where_nothing_gains() -> None:
     assert len(calls) <= 2
 
 
+def test_descent_goes_on_where_gradients_are_all_but_zero() -> None:
+    def all_but_flat(x: Floats, which: Any) -> tuple[Floats, Floats]:
+        return 1e-170 * (x**2).sum(axis=1), 2e-170 * x
+
+    found, _ = descend(all_but_flat, np.full((2, 2), 0.3), np.zeros(2), np.ones(2), 50, 0.0)
+    assert np.isfinite(found).all()
+
+
 # -- acquisitions ---------------------------------------------------------------------------
 
 

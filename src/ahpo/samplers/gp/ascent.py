@@ -20,6 +20,7 @@ __all__ = ("descend",)
 
 _ENOUGH = 1e-4  # of the decrease that the slope promises (Armijo)
 _SMALLEST_STEP = 1e-8
+_NO_CHANGE = 1e-100  # of gradients, squared
 
 
 def descend(
@@ -119,7 +120,7 @@ def _learn(
     """Update the inverse Hessians by steps and changes of gradients (Nocedal and Wright, 6.17)."""
     curvature = np.einsum("ij,ij->i", moved, change)
     size = np.einsum("ij,ij->i", change, change)
-    fit = curvature > 1e-10 * size
+    fit = (curvature > 1e-10 * size) & (size > _NO_CHANGE)
     which, moved, change = which[fit], moved[fit], change[fit]
     if not len(which):
         return
