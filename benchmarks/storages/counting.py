@@ -80,10 +80,12 @@ class Counter:
 
             def seen(record: Any) -> None:
                 nonlocal begun
-                self._seen(record.query)
-                if record.query.startswith(_BOUNDS):
+                statements = record.query.split("; ")
+                for statement in statements:
+                    self._seen(statement)
+                if record.query.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
                     begun = record.query.startswith("BEGIN")
-                elif not begun:  # a statement by itself is a transaction
+                elif not begun:  # what is sent by itself is a transaction
                     self._seen("COMMIT")
 
             connection.add_query_logger(seen)

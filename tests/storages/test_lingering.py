@@ -9,6 +9,7 @@ import pytest
 from ahpo.history.facts import ValueReported
 from ahpo.storages import replica
 from ahpo.storages.exchange import Write
+from ahpo.storages.replica import ReplicaStore
 from ahpo.storages.replicated import ReplicatedStorage
 from ahpo.storages.thread import storage_thread
 from ahpo.testing.storage_handles import MINIMIZE, NOW
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.asyncio
 
 def steps_written(server: ToyServer) -> list[int]:
     ops: list[Any] = [op for request in server.requests for op in request.ops]
-    return [op.fact.step for op in ops if isinstance(op, Write)]
+    facts = [op.fact for op in ops if isinstance(op, Write)]
+    return [fact.step for fact in facts if isinstance(fact, ValueReported)]
 
 
 async def test_facts_share_the_look_that_the_first_of_them_asked_for(
@@ -29,6 +31,7 @@ async def test_facts_share_the_look_that_the_first_of_them_asked_for(
     server = ToyServer()
     storage = ReplicatedStorage(server.backend)
     store = await storage.create_study("study", [MINIMIZE])
+    assert isinstance(store, ReplicaStore)
     number = await store.start(NOW)
     thread = storage_thread()
     looks: list[object] = []

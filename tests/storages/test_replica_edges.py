@@ -196,7 +196,7 @@ class TestRefusals:
         end = TrialFinished(numbers[1], TrialState.COMPLETE, (1.0,), NOW)
         with pytest.raises(ValueError, match="'x'"):
             await late.finish(end)
-        assert late._refused == {}
+        assert late._known.refused == {}
         await store.refresh()
         assert store.history.state(numbers[1]) is TrialState.RUNNING
         await late.finish(end._replace(state=TrialState.FAIL, values=None))

@@ -35,13 +35,16 @@ class Gate:
     engine's own code that could leave a trial that nobody finishes. So a signal is noted while the
     gate is closed, and raised when it opens: around the objective, a callback, a sampler. One that
     gets in closes the gate behind it, so that a second one does not undo what the first one makes
-    the engine do.
+    the engine do. But where the engine waits for a storage, which may take long, a second signal
+    insists: it gets in, and what is left running is left to its leases.
 
     What a signal raises is up to the handler that was there before: a user's own is called just
     the same. SIGTERM, which by default would kill the process, raises SystemExit.
     """
 
     def __init__(self) -> None:
+        self.may_insist = False  # whether a second signal gets in though the gate is closed
+        self.insisted = False
         self._open = False
         self._before: dict[int, _Handler] = {}
         self._noted: int | None = None
@@ -83,7 +86,11 @@ class Gate:
             raise interruption
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        again = self._noted is not None or self.ended_by is not None
         if self._open:
+            self._let_in(signum, frame)
+        elif again and self.may_insist:
+            self.insisted = True
             self._let_in(signum, frame)
         else:
             self._noted = signum
@@ -99,6 +106,11 @@ class Gate:
         """Return whether a signal was noted, and forget it."""
         noted, self._noted = self._noted, None
         return noted is not None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether a signal was noted, which waits to be let in."""
+        return self._noted is not None
 
     def check(self) -> None:
         """Raise what was noted."""

@@ -68,15 +68,16 @@ def _wait_for_end(thread: _LoopThread, run: Run | None, gate: Gate) -> bool:
     """Return whether the thread has ended, as it should; False if that takes for ever.
 
     One signal waits as long as it takes. After a second one, threads that do not end are left
-    behind sooner or later, and after a third one at once; but no trial is.
+    behind sooner or later, and after a third one at once; but no trial is that has no lease.
     """
     deadline: float | None = None
     while not thread.done.wait(_LOOK):
         again = gate.forget()
         if deadline is None:
             deadline = time.monotonic() + _PATIENCE if again else None
-        elif (again or time.monotonic() > deadline) and not (run and run.unfinished):
-            return False
+        elif again or time.monotonic() > deadline:
+            if run is None or not run.unfinished or run.session.store.waits:
+                return False
     return True
 
 

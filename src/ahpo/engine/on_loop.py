@@ -137,7 +137,7 @@ async def _runner(run: Run, host: Host) -> None:
             await pay(run, owed)
         while (ticket := run.take()) is not None:
             try:
-                await run_trial(run, ticket.begun)
+                await run_trial(run, ticket)
             except ReturnedAwaitable:
                 # The objective is async after all (a lambda around one, say): call it as such.
                 if not isinstance(run.caller, CoroutineCaller):

@@ -137,5 +137,8 @@ async def get_all_study_names(storage: Any) -> list[str]:
 async def get_all_study_summaries(storage: Any, include_best_trial: bool) -> list[StudySummary]:
     """Return a summary of each study in a storage."""
     async with _opened(storage) as place:
-        stores = [await place.open_study(name) for name in await place.study_names()]
-        return [summary(store.history, store.study_id, include_best_trial) for store in stores]
+        summaries = []
+        for name in await place.study_names():
+            store = await place.open_study(name)  # one at a time: each may be large
+            summaries.append(summary(store.history, store.study_id, include_best_trial))
+        return summaries

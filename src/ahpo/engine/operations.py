@@ -59,6 +59,8 @@ async def ask(
     try:
         for name, distribution in spaces.items():
             trial.suggest(name, distribution)
+        if spaces and session.store.waits:  # who gets the number may be another process
+            await session.store.flush()
     except BaseException as error:  # nobody has the trial, so nobody could tell its end
         failed = Outcome(TrialState.FAIL, None, safe_repr(error))
         await place.final(session.end_for_good(number, failed))

@@ -34,12 +34,17 @@ class Owed(NamedTuple):
 
 
 class Ticket(NamedTuple):
-    """Be the leave to run one trial: one that has been asked for already, or a new one."""
+    """Be the leave to run one trial: one that has been asked for or started already, or a new one.
 
-    begun: tuple[int, View] | None
+    ``begun`` is the number and the view of the one that has been asked for, and ``started`` the
+    number of the one that has been started.
+    """
+
+    begun: tuple[int, View] | None = None
+    started: int | None = None
 
 
-_NEW = Ticket(None)
+_NEW = Ticket()
 
 
 class Run:
@@ -71,6 +76,8 @@ class Run:
         self.started = session.clock.monotonic()
         # A trial that was asked for and whose objective turned out to need another caller.
         self.carried: list[tuple[int, View]] = []
+        # Trials that were started together with the end of the one before.
+        self.started_ahead: list[int] = []
         self.owed: Owed | None = None
         self.unfinished: set[int] = set()
         self.is_ending = False
@@ -81,13 +88,31 @@ class Run:
     def take(self) -> Ticket | None:
         """Return leave to run a trial, or None if there is none left to run."""
         if self.carried:
-            return Ticket(self.carried.pop())
+            return Ticket(begun=self.carried.pop())
+        if self.started_ahead:
+            return Ticket(started=self.started_ahead.pop())
         session = self.session
         if session.may_run_out and (self.unfinished or session.store.waits):
             # In memory, what is not of this run may never end; elsewhere, its lease will.
             if session.all_taken():
                 return None
         return _NEW if self.budget.take(self.session.clock.monotonic()) else None
+
+    def wanted(self) -> bool:
+        """Tell whether a trial is to start with the end of another one, and take it if so.
+
+        Not where something of the user's comes between the two, which may want to stop the study.
+        """
+        if self.notify or self.is_ending or self.session.may_run_out:
+            return False
+        if self.gate is not None and self.gate.is_awaited:
+            return False
+        return self.session.store.waits and self.budget.take(self.session.clock.monotonic())
+
+    def begin(self, number: int) -> None:
+        """Take over a trial that has been started; it ends with the run at the latest."""
+        self.unfinished.add(number)
+        self.started_ahead.append(number)
 
     def elapsed(self) -> float:
         """Return the seconds since the run began."""
@@ -97,6 +122,7 @@ class Run:
         """Take over where a run had to stop."""
         self.budget, self.started, self.progress = run.budget, run.started, run.progress
         self.carried, self.owed, self.unfinished = run.carried, run.owed, run.unfinished
+        self.started_ahead = run.started_ahead
 
     def is_handed_over(self) -> bool:
         """Tell whether the run could not finish what it began, and another one has to."""

@@ -13,14 +13,14 @@ from ahpo.engine.lines import say_finished, say_late
 from ahpo.engine.outcome import Outcome, judge_return
 from ahpo.engine.own_context import in_own_context
 from ahpo.engine.pruned import is_pruned, pruned_outcome
-from ahpo.engine.run import Owed, Run
+from ahpo.engine.run import Owed, Run, Ticket
 from ahpo.engine.safe_repr import safe_repr
 from ahpo.exceptions import StorageInternalError, TrialInterrupted, UpdateFinishedTrialError
 from ahpo.states import TrialState
 
 if TYPE_CHECKING:
     from ahpo.engine.live_trial import LiveTrial
-    from ahpo.history.view import View
+    from ahpo.engine.session import Successor
     from ahpo.trials.frozen import FrozenTrial
 
 __all__ = ("finish_rest", "is_pruned", "pay", "pruned_outcome", "run_trial", "run_trials")
@@ -62,7 +62,7 @@ async def run_trials(run: Run) -> None:
         ticket = run.take()
         if ticket is None:
             return
-        await run_trial(run, ticket.begun)
+        await run_trial(run, ticket)
         has_run = True
         if run.gate is not None:
             run.gate.check()
@@ -70,6 +70,8 @@ async def run_trials(run: Run) -> None:
 
 async def finish_rest(run: Run) -> None:
     """Fail the trials that the run has left: none, unless a write failed or nobody took them up."""
+    if run.gate is not None and run.gate.insisted:  # who insists does not wait for a storage
+        return _leave_rest(run)
     reason = run.ended_by if run.error is None else safe_repr(run.error)
     for number in tuple(run.unfinished):
         try:
@@ -79,24 +81,25 @@ async def finish_rest(run: Run) -> None:
             pass  # the answer to its last write was lost, but not the write
         except StorageInternalError as error:
             run.fail(error)
-            for left in run.unfinished:  # what can not be written takes long to find out
-                run.session.store.abandon(left)
-            return
+            return _leave_rest(run)  # what can not be written takes long to find out
         except Exception as error:
             run.fail(error)
             continue
         run.unfinished.discard(number)
 
 
-async def run_trial(run: Run, begun: tuple[int, View] | None = None) -> None:
-    """Run one trial to its end.
+def _leave_rest(run: Run) -> None:
+    for number in run.unfinished:
+        run.session.store.abandon(number)
+
+
+async def run_trial(run: Run, ticket: Ticket) -> None:
+    """Run one trial to its end, and where it saves a wait, start the next one.
 
     Whatever happens, the trial is finished when this returns or raises.
-
-    :param begun: a trial that has been asked for already
     """
     session = run.session
-    number, view = await session.ask(run.place) if begun is None else begun
+    number, view = ticket.begun or await session.ask(run.place, ticket.started)
     run.unfinished.add(number)
     trial = run.caller.trial(session, number, view)
     if session.store.waits:
@@ -127,20 +130,29 @@ async def run_trial(run: Run, begun: tuple[int, View] | None = None) -> None:
         error = RuntimeError(f"The objective of trial {number} was cancelled from within.")
         error.__cause__ = raised
         outcome = Outcome(TrialState.FAIL, None, f"cancelled from within: {safe_repr(raised)}")
-    await _finish(run, trial, outcome, error, returned)
-    if outcome.state is TrialState.FAIL and error is not None:
-        # Whoever catches CancelledError means the one behind our RuntimeError.
-        if not isinstance(cancelled or error, (TrialTimedOut, TrialLost, *run.catch)):
-            raise carried(error)
+    # Whoever catches CancelledError means the one behind our RuntimeError.
+    raises = outcome.state is TrialState.FAIL and error is not None
+    if raises and isinstance(cancelled or error, (TrialTimedOut, TrialLost, *run.catch)):
+        raises = False
+    await _finish(run, trial, outcome, error, returned, None if raises else run)
+    if raises:
+        assert error is not None
+        raise carried(error)
     await _after(run, trial)
 
 
 async def _finish(
-    run: Run, trial: LiveTrial, outcome: Outcome, error: BaseException | None, returned: Any
+    run: Run,
+    trial: LiveTrial,
+    outcome: Outcome,
+    error: BaseException | None,
+    returned: Any,
+    successor: Successor | None = None,
 ) -> None:
-    history = run.session.store.history
+    session, number = run.session, trial.number
+    history = session.store.history
     try:
-        await run.place.final(run.session.finish(trial.number, trial.view, outcome))
+        await run.place.final(session.finish(number, trial.view, outcome, successor))
     except UpdateFinishedTrialError:
         # Ended from elsewhere: by `tell`, or by whoever found its lease expired.
         run.unfinished.discard(trial.number)

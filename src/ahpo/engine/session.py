@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ahpo.engine.budget import Budget
     from ahpo.trials.frozen import FrozenTrial
 
-__all__ = ("CurrentRun", "Session")
+__all__ = ("CurrentRun", "Session", "Successor")
 
 
 class CurrentRun(Protocol):
@@ -44,6 +44,18 @@ class CurrentRun(Protocol):
     budget: Budget
     ended_by: str
     unfinished: set[int]
+
+
+class Successor(Protocol):
+    """Start a trial at the moment at which another one ends."""
+
+    def wanted(self) -> bool:
+        """Tell, when the sampler has learned of the end, whether the trial is to start."""
+        ...
+
+    def begin(self, number: int) -> None:
+        """Take over the trial, which has started."""
+        ...
 
 
 def _has_own(sampler: ArraySampler, *hooks: str) -> bool:
@@ -218,10 +230,12 @@ class Session:
 
     # -- ask --------------------------------------------------------------------------------
 
-    async def ask(self, place: Place) -> tuple[int, View]:
+    async def ask(self, place: Place, number: int | None = None) -> tuple[int, View]:
         """Start a trial and sample what is sampled jointly; return its number and its view.
 
         Whatever the sampler raises fails the trial and is raised.
+
+        :param number: that of a trial which has been started already, None to start one
         """
         # Somebody may have put a documented method of his own on the objects since.
         if len(vars(self._sampler)) != self._n_of_sampler:
@@ -231,7 +245,8 @@ class Session:
         if self.store.waits and not self.reaped:
             self.reaped = True  # from now on the store does so by itself, time and again
             await place.compute(self.stale, await self.store.reap())
-        number = await place.final(self.store.start(self.clock.now()), self._give_up)
+        if number is None:
+            number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
             if self._proposes:
                 view = await place.compute(self._prepare, number, long=self._takes_long)
@@ -309,17 +324,22 @@ class Session:
 
     # -- tell -------------------------------------------------------------------------------
 
-    async def finish(self, number: int, view: View, outcome: Outcome) -> None:
+    async def finish(
+        self, number: int, view: View, outcome: Outcome, successor: Successor | None = None
+    ) -> None:
         """Finish a trial: let the sampler learn of it, then record its state for good.
 
         The state is recorded even if the sampler raises.
 
+        :param successor: starts the next trial at the same time, if it wants to
         :raises UpdateFinishedTrialError: if it has finished already
         """
         try:
             self._teach(number, view, outcome)
-        finally:
+        except BaseException:
             await self.end(number, outcome)
+            raise
+        await self.end(number, outcome, successor)
 
     def _teach(self, number: int, view: View, outcome: Outcome) -> None:
         sampler = self._sampler
@@ -335,17 +355,25 @@ class Session:
         finally:
             self._keep(number, frozen.system_attrs, known)
 
-    async def end(self, number: int, outcome: Outcome) -> None:
+    async def end(self, number: int, outcome: Outcome, successor: Successor | None = None) -> None:
         """Record the final state of a trial, and the reason if it failed.
 
+        :param successor: starts the next trial at the same time, if it wants to
         :raises UpdateFinishedTrialError: if it has finished already
         """
         self.live.pop(number, None)
         if outcome.reason is not None:
             self.store.record(SystemAttrSet(number, FAIL_REASON, outcome.reason))
         now = self.clock.now()
+        end = TrialFinished(number, outcome.state, outcome.values, now)
         exhausted = self._stops.pop(number, None) if self._stops else None
-        await self.store.finish(TrialFinished(number, outcome.state, outcome.values, now))
+        if successor is not None and exhausted is None and successor.wanted():
+            begun, refused = await self.store.finish_and_start(end, now)
+            successor.begin(begun)
+            if refused is not None:
+                raise refused
+            return
+        await self.store.finish(end)
         if exhausted is not None and exhausted(View(self.store.history)):
             for run in tuple(self.runs):
                 run.budget.stop()

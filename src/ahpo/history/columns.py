@@ -267,24 +267,29 @@ class FinishedTable:
             completed=None if completed == NOTHING else int(completed),
         )
 
-    def trials(self, rows: NDArray[np.int64]) -> list[FinishedTrial]:
-        """Return all of several rows, in their order."""
+    def trials(self, rows: NDArray[np.int64], *, external: bool = False) -> list[FinishedTrial]:
+        """Return all of several rows, in their order.
+
+        :param external: whether parameters are to be in external representation
+        """
         layouts = self.layout.data[rows]
         trials: list[Any] = [None] * len(rows)
         for layout in np.unique(layouts).tolist():
             places = np.flatnonzero(layouts == layout)
-            alike = self._trials(rows[places], self.layouts[layout])
+            alike = self._trials(rows[places], self.layouts[layout], external)
             for place, trial in zip(places.tolist(), alike, strict=True):
                 trials[place] = trial
         return trials
 
-    def _trials(self, rows: NDArray[np.int64], names: tuple[str, ...]) -> Iterator[FinishedTrial]:
+    def _trials(
+        self, rows: NDArray[np.int64], names: tuple[str, ...], external: bool
+    ) -> Iterator[FinishedTrial]:
         """Return rows that have the same parameters."""
         values = [
             None if any(value != value for value in told) else tuple(told)
             for told in self.values.take(rows).tolist()
         ]
-        params, distributions = self._params(rows, names)
+        params, distributions = self._params(rows, names, external)
         places = rows.tolist()
         return map(
             FinishedTrial,
@@ -294,23 +299,34 @@ class FinishedTable:
             values,
             params,
             distributions,
-            map(self.reports, places),
+            self._reports(rows),
             [self.user_attrs[row] or {} for row in places],
             [self.system_attrs[row] or {} for row in places],
             [None if at == NOTHING else at for at in self.started.take(rows).tolist()],
             [None if at == NOTHING else at for at in self.completed.take(rows).tolist()],
         )
 
+    def _reports(self, rows: NDArray[np.int64]) -> Iterator[dict[int, float]]:
+        counts = self._report_counts.take(rows)
+        first = self._report_starts.take(rows)
+        ends = first + counts
+        low, high = int(first.min(initial=0)), int(ends.max(initial=0))
+        if high - low > 2 * int(counts.sum()):  # there is more between them than in them
+            yield from map(self.reports, rows.tolist())
+            return
+        steps = self._report_steps.data[low:high].tolist()
+        values = self._report_values.data[low:high].tolist()
+        for start, end in zip((first - low).tolist(), (ends - low).tolist(), strict=True):
+            yield dict(zip(steps[start:end], values[start:end], strict=True))
+
     def _params(
-        self, rows: NDArray[np.int64], names: tuple[str, ...]
-    ) -> tuple[list[dict[str, float]], list[dict[str, BaseDistribution]]]:
+        self, rows: NDArray[np.int64], names: tuple[str, ...], external: bool
+    ) -> tuple[list[dict[str, Any]], list[dict[str, BaseDistribution]]]:
         if not names:
             return [{} for _ in rows], [{} for _ in rows]
         taken = [self.columns[name].take(rows) for name in names]
-        params = [
-            dict(zip(names, point, strict=True))
-            for point in zip(*(values for values, _ in taken), strict=True)
-        ]
+        columns = (_externals(*column) if external else column[0] for column in taken)
+        params = [dict(zip(names, point, strict=True)) for point in zip(*columns, strict=True)]
         kinds = [
             repeat(kind, len(rows)) if isinstance(kind, BaseDistribution) else kind
             for _, kind in taken
@@ -332,6 +348,17 @@ class FinishedTable:
             setattr(twin, name, value)
         twin.columns = {name: column.snapshot() for name, column in self.columns.items()}
         return twin
+
+
+def _externals(
+    values: list[float], kinds: BaseDistribution | list[BaseDistribution]
+) -> Sequence[Any]:
+    """Return internal values of one parameter as external ones."""
+    if not isinstance(kinds, BaseDistribution):
+        return [kind.to_external_repr(value) for kind, value in zip(kinds, values, strict=True)]
+    if type(kinds).to_external_repr is BaseDistribution.to_external_repr:
+        return values  # the two are the same
+    return list(map(kinds.to_external_repr, values))
 
 
 def _time(at: int | None) -> int:

@@ -20,10 +20,16 @@ __all__ = (
 )
 
 
+# Times up to here (2106) are so exact as floats, in seconds, that rounding gives the microsecond.
+_EXACT = 2**32 * 1_000_000
+
+
 def to_datetime(microseconds: int | None) -> datetime | None:
     """Return microseconds since the epoch as a naive datetime in local time."""
     if microseconds is None:
         return None
+    if 0 <= microseconds < _EXACT:
+        return datetime.fromtimestamp(microseconds / 1_000_000)
     seconds, fraction = divmod(microseconds, 1_000_000)
     return datetime.fromtimestamp(seconds).replace(microsecond=fraction)
 
@@ -56,9 +62,14 @@ def with_own_attrs(trial: FinishedTrial) -> FinishedTrial:
     )
 
 
-def frozen_trial(trial: FinishedTrial) -> FrozenTrial:
-    """Return a record as a `FrozenTrial`; attribute values are shared with the record."""
-    distributions = trial.distributions
+def frozen_trial(trial: FinishedTrial, *, external: bool = False) -> FrozenTrial:
+    """Return a record as a `FrozenTrial`; attribute values are shared with the record.
+
+    :param external: whether the parameters of the record are in external representation already
+    """
+    params, distributions = trial.params, trial.distributions
+    if not external:
+        params = {n: distributions[n].to_external_repr(v) for n, v in params.items()}
     return FrozenTrial(
         number=trial.number,
         trial_id=trial.trial_id,
@@ -67,7 +78,7 @@ def frozen_trial(trial: FinishedTrial) -> FrozenTrial:
         values=None if trial.values is None else list(trial.values),
         datetime_start=to_datetime(trial.started),
         datetime_complete=to_datetime(trial.completed),
-        params={n: distributions[n].to_external_repr(v) for n, v in trial.params.items()},
+        params=params,
         distributions=distributions,
         user_attrs=trial.user_attrs,
         system_attrs=trial.system_attrs,

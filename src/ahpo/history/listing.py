@@ -32,7 +32,8 @@ def _block(history: History, numbers: Sequence[int], shared: bool) -> list[Froze
     # First: a trial that is not found here may finish at any moment, and is looked for again.
     rows = {number: history._row_of.get(number) for number in numbers if number not in known}
     wanted = [row for row in rows.values() if row is not None]
-    records = iter(history.table.trials(np.array(wanted, np.int64)) if wanted else ())
+    found = history.table.trials(np.array(wanted, np.int64), external=True) if wanted else ()
+    records = iter(found)
     trials: list[FrozenTrial] = []
     for number in numbers:
         record: FinishedTrial | None = None
@@ -42,9 +43,9 @@ def _block(history: History, numbers: Sequence[int], shared: bool) -> list[Froze
             if record is None:
                 trial = history.shared_frozen(number)
             else:
-                trial = known[number] = frozen_trial(record)
+                trial = known[number] = frozen_trial(record, external=True)
         elif record is not None:
-            trial = frozen_trial(with_own_attrs(record))
+            trial = frozen_trial(with_own_attrs(record), external=True)
         else:
             trial = detached(history.shared_frozen(number))
         trials.append(trial)

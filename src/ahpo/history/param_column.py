@@ -116,7 +116,7 @@ class ParamColumn:
         """Set the values in the rows from ``row`` on, which are past all rows set before."""
         self.set(row, values[0], kinds[0])
         cells, first = self._cells, self.distributions[0]
-        if cells.rows is None and cells.ids is None and all(kind is first for kind in kinds):
+        if cells.rows is None and cells.ids is None and set(map(id, kinds)) == {id(first)}:
             cells.values.extend(cells.values.size, values[1:])
             return
         for i in range(1, len(values)):

@@ -51,7 +51,7 @@ def _add(history: History, records: list[FinishedTrial]) -> None:
     for record in records:
         state, distributions = record.state, record.distributions
         history._row_of[record.number] = row
-        if distributions != last:
+        if distributions is not last and distributions != last:
             for name, distribution in distributions.items():
                 known.setdefault(name, distribution)
             last = distributions
@@ -70,7 +70,8 @@ def _add(history: History, records: list[FinishedTrial]) -> None:
 def place(history: History, record: FinishedTrial) -> None:
     """Make a trial of the history be what its record says; one that has finished stays as it is.
 
-    The record becomes part of the history: nobody else may change its dicts.
+    The record becomes part of the history: nobody else may change its dicts. Several records may
+    share one of distributions.
 
     :raises ValueError: if the record is of a new trial whose number is not the next one
     """
@@ -112,7 +113,7 @@ def _fill(history: History, trial: OpenTrial, record: FinishedTrial) -> None:
     # Distributions first, since who finds a value looks for its distribution.
     trial.distributions = {**trial.distributions, **record.distributions}
     trial.params = record.params
-    trial.distributions = record.distributions
+    trial.distributions = dict(record.distributions)
     trial.intermediate_values = record.intermediate_values
     trial.user_attrs = record.user_attrs
     trial.system_attrs = record.system_attrs

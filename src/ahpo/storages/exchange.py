@@ -195,6 +195,9 @@ class Link(ABC):
 class Backend(ABC):
     """Reach one place where studies are kept. Its coroutines run on the storages' event loop."""
 
+    # Whether the studies are gone when it is closed, so that only who has it no longer closes it.
+    lives_while_open = False
+
     @abstractmethod
     async def create_study(self, study_name: str, directions: Sequence[StudyDirection]) -> Link:
         """Create a study and return a link to it.

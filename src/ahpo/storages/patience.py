@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from ahpo.exceptions import StorageInternalError
 from ahpo.storages.exchange import StorageUnavailable, StorageUnreachable
 
-__all__ = ("PATIENCE", "Patience", "patiently")
+__all__ = ("PATIENCE", "OneWait", "Patience", "patiently")
 
 T = TypeVar("T")
 
@@ -56,3 +56,27 @@ async def patiently(
                 ) from error
         await patience.sleep(pause)
         waited, pause, repeated = waited + pause, min(2.0 * pause, patience.longest), True
+
+
+class OneWait:
+    """Let those who come after a storage was given up not wait for it again."""
+
+    def __init__(self) -> None:
+        self._in_vain: str | None = None  # what was said then
+
+    def was_noticed_by_nobody(self) -> None:
+        """Take back that the storage was given up: nobody has waited for what was tried."""
+        self._in_vain = None
+
+    async def patiently(self, work: Callable[[bool], Awaitable[T]], patience: Patience) -> T:
+        """Do as `patiently`; the first one after it was given up tries once, and says the same."""
+        before, self._in_vain = self._in_vain, None
+        if before is not None:
+            patience = patience._replace(total=0.0)
+        try:
+            return await patiently(work, patience)
+        except StorageInternalError as error:
+            if not isinstance(error.__cause__, StorageUnavailable):
+                raise
+            self._in_vain = before or str(error)
+            raise StorageInternalError(self._in_vain) from error.__cause__

@@ -20,6 +20,11 @@ __all__ = ("Pending", "enter_by_hand", "leave_by_hand", "never_block", "resolve"
 
 T = TypeVar("T")
 
+# How many seconds plain code that is interrupted waits to learn what has become of a write.
+OUTLASTING = 5.0
+# How many seconds a signal may go unnoticed.
+_ALERT = 0.2
+
 
 class _Driven(threading.local):
     """Say whether a coroutine is being driven by hand in this thread, and under which loop."""
@@ -61,13 +66,14 @@ def never_block() -> None:
 class Pending(Generic[T]):
     """Be the result of something that another thread does. One waits for it, once."""
 
-    __slots__ = ("_done", "_error", "_value", "_waiter")
+    __slots__ = ("_done", "_error", "_value", "_waiter", "wanted")
 
     def __init__(self) -> None:
         self._done = False
         self._value: Any = None
         self._error: BaseException | None = None
         self._waiter: Any = None  # a lock to release, or a future of an event loop
+        self.wanted = True  # False when nobody will look at the result any more
 
     def set(self, value: T | None = None, error: BaseException | None = None) -> Any:
         """Set the result, or the error to raise; return the future to be woken up, if any.
@@ -93,7 +99,12 @@ class Pending(Generic[T]):
         lock = threading.Lock()
         lock.acquire()
         self._waiter = lock
-        return self._done or lock.acquire(timeout=timeout)
+        if timeout >= 0.0:
+            return self._done or lock.acquire(timeout=timeout)
+        # A signal that comes just before a thread begins to wait does not wake it up.
+        while not self._done and not lock.acquire(timeout=_ALERT):
+            pass
+        return True
 
     def result(self) -> T:
         """Block until the result is there, and return it."""
@@ -108,13 +119,19 @@ class Pending(Generic[T]):
         """Tell whether the result is there."""
         return self._done
 
+    @property
+    def error(self) -> BaseException | None:
+        """The error that will be raised, or None."""
+        return self._error
+
     async def outlast(self) -> None:
         """Return when the result is there, whatever is cancelled meanwhile.
 
-        Plain code is interrupted already when it comes here: a second Ctrl-C ends the waiting.
+        Plain code is interrupted already when it comes here: it waits for so many seconds, or until
+        it is interrupted again.
         """
         if _driven.depth and _running_loop() is _driven.loop:
-            await self._look()
+            self.block(OUTLASTING)
             return
         import asyncio
 

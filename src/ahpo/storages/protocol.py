@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from ahpo.distributions import BaseDistribution
 from ahpo.history.facts import Fact, ParamSet, TrialFinished
@@ -17,7 +17,7 @@ from ahpo.history.history import History
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.states import StudyDirection
 
-__all__ = ("Storage", "StudyStore", "Watcher")
+__all__ = ("Storage", "StudyStore", "Succession", "Watcher")
 
 
 class Watcher(Protocol):
@@ -36,6 +36,16 @@ class Watcher(Protocol):
     def stale(self, numbers: Sequence[int]) -> None:
         """Do what is to be done about trials that were failed because their leases had expired."""
         ...
+
+
+class Succession(NamedTuple):
+    """Hold the number of the trial that was started, and why the one before could not be finished.
+
+    ``refused`` is None if it was finished.
+    """
+
+    number: int
+    refused: BaseException | None
 
 
 class StudyStore(ABC):
@@ -111,6 +121,15 @@ class StudyStore(ABC):
         :raises UpdateFinishedTrialError: if it has finished already, here or elsewhere
         :raises KeyError: if there is no such trial
         """
+
+    async def finish_and_start(self, fact: TrialFinished, at: int) -> Succession:
+        """Do `finish` and then `start`, which a storage may be able to do in one go.
+
+        A refusal of the end is told beside the number of the next trial where that one has started
+        all the same. What else goes wrong is raised.
+        """
+        await self.finish(fact)
+        return Succession(await self.start(at), None)
 
     @abstractmethod
     async def refresh(self) -> None:

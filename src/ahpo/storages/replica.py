@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
+from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.facts import (
     FAIL_REASON,
     Fact,
@@ -28,31 +28,28 @@ from ahpo.history.facts import (
     UserAttrSet,
 )
 from ahpo.history.history import History
-from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial, OpenTrial
 from ahpo.logging import get_logger
 from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
     Link,
-    Op,
     Reap,
     Request,
     Response,
-    Seen,
     Start,
-    StorageUnavailable,
-    Write,
 )
 from ahpo.storages.forking import guard
+from ahpo.storages.home import Home
 from ahpo.storages.json_values import as_stored
+from ahpo.storages.known import Known
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
-from ahpo.storages.patience import Patience, patiently
+from ahpo.storages.patience import OneWait
 from ahpo.storages.pending import Pending, resolve
-from ahpo.storages.protocol import StudyStore, Watcher
+from ahpo.storages.protocol import StudyStore, Succession, Watcher
 from ahpo.storages.thread import StorageThread, storage_thread
 
-__all__ = ("Home", "ReplicaStore")
+__all__ = ("ReplicaStore",)
 
 _logger = get_logger("ahpo.storages")
 
@@ -64,28 +61,6 @@ _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
 
 Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
-
-
-class Home(Protocol):
-    """Be the storage of a replica."""
-
-    patience: Patience
-
-    def now(self) -> int:
-        """Return the time of day, in microseconds since the epoch."""
-        ...
-
-    async def relink(self, study_name: str) -> Link:
-        """Return another link to a study."""
-        ...
-
-    def reopened(self, study_name: str) -> ReplicaStore:
-        """Open a study, blocking this thread."""
-        ...
-
-    def forget(self, store: ReplicaStore) -> None:
-        """Take notice that the study of a store has been deleted."""
-        ...
 
 
 class _Item(NamedTuple):
@@ -123,15 +98,9 @@ class ReplicaStore(StudyStore):
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
         self._listening: Link | None = None
-        self._refused: dict[int, Exception] = {}
-        # By trial identifier, written by exchanges only: what `Seen` says.
-        self._last_id = -1
-        self._own: dict[int, int] = {}
-        self._running: dict[int, int] = {}
-        self._waiting: dict[int, int] = {}
-        self._names: dict[str, BaseDistribution] = {}
+        self._known = Known(self.history)
         self._beat = self._closing = False
-        self._in_vain: str | None = None  # what was said when the storage was last given up
+        self._wait = OneWait()
         self._abandoned: list[int] = []
         guard(self)
 
@@ -180,7 +149,7 @@ class ReplicaStore(StudyStore):
 
     async def flush(self) -> None:
         await self._ask(None)
-        refused = self._refused.pop(-1, None)  # an attribute of the study
+        refused = self._known.refused.pop(-1, None)  # an attribute of the study
         if refused is not None:
             raise refused
 
@@ -191,15 +160,24 @@ class ReplicaStore(StudyStore):
         await self._ask(None, read=True)
 
     async def finish(self, fact: TrialFinished) -> None:
+        await self._check_end(fact)
+        await self._ask(fact)
+
+    async def finish_and_start(self, fact: TrialFinished, at: int) -> Succession:
+        await self._check_end(fact)
+        end: Pending[None] = Pending()
+        number: int = await self._ask(Start(at, self.leases is not None), True, _Item(fact, end))
+        return Succession(number, end.error)  # one exchange has brought both
+
+    async def _check_end(self, fact: TrialFinished) -> None:
         # What nobody waited for and the storage could not take: here somebody does.
-        refused = self._refused.pop(fact.number, None)
+        refused = self._known.refused.pop(fact.number, None)
         if refused is not None and fact.state is not TrialState.FAIL:
             raise refused
         if fact.number >= self.history.n_trials:
             await self.refresh()  # somebody else may have created it
         with self.lock:
             self.history.check_finish(fact)
-        await self._ask(fact)
 
     async def reap(self) -> list[int]:
         if self.leases is None:
@@ -210,7 +188,7 @@ class ReplicaStore(StudyStore):
 
     async def renew(self) -> None:
         """Renew the leases of the trials that this store runs, and reap those of others."""
-        if not self._own:
+        if not self._known.own:
             self._stop_listening()
         self._beat = True
         numbers = await self.reap()
@@ -227,22 +205,29 @@ class ReplicaStore(StudyStore):
     def watch(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
 
-    async def _ask(self, what: Fact | Start | Create | Reap | None, read: bool = False) -> Any:
+    async def _ask(
+        self, what: Fact | Start | Create | Reap | None, read: bool = False, *first: _Item
+    ) -> Any:
         """Have something done and return the answer.
 
         Cancelled, it has not been done, or has been done as a whole, when the caller learns of it.
+
+        :param first: what is to be done before it, in the same exchange
         """
         pending: Pending[Any] = Pending()
-        item = _Item(what, pending, read)
+        items = (*first, _Item(what, pending, read))
         try:
-            self._wake(item)
+            self._wake(items)
             return await pending
         except GeneratorExit:
             raise
         except BaseException as error:
-            if not pending.done and not self._take_back(item) and what is not None:
+            # Who is cancelled learns of what was started, and who is interrupted may not.
+            interrupted = not isinstance(error, asyncio.CancelledError)
+            pending.wanted = not interrupted
+            if not pending.done and not self._take_back(items) and what is not None:
                 await pending.outlast()
-            if isinstance(what, Start) and not isinstance(error, asyncio.CancelledError):
+            if isinstance(what, Start) and interrupted:
                 await self._give_up(pending)
             raise
 
@@ -263,21 +248,22 @@ class ReplicaStore(StudyStore):
             self.abandon(number)
             raise
 
-    def _wake(self, item: _Item) -> None:
+    def _wake(self, items: tuple[_Item, ...]) -> None:
         thread = self._here()
         with self.lock:
-            self._items.append(item)
+            self._items += items
             wake = self._state < _WOKEN
             if wake:
                 self._state = _WOKEN
         if wake:
             thread.soon(self._begin)
 
-    def _take_back(self, item: _Item) -> bool:
+    def _take_back(self, items: tuple[_Item, ...]) -> bool:
         """Leave something undone, and return whether that is still possible."""
         with self.lock:
-            under_way = any(taken is item for taken in self._taken)
-            self._items = [queued for queued in self._items if queued is not item]
+            under_way = any(taken is items[-1] for taken in self._taken)
+            unwanted = {id(item) for item in items}
+            self._items = [queued for queued in self._items if id(queued) not in unwanted]
             # Ctrl-C may have come just before `_begin` was called for, or just after.
             again = self._state == _WOKEN
             if again:
@@ -323,8 +309,7 @@ class ReplicaStore(StudyStore):
         self._items.clear()
         self._taken, self._state, self._timed = [], _IDLE, False
         self._linked = asyncio.Lock()
-        self._running.update(self._own)
-        self._own.clear()
+        self._known.disown_all()
 
     def _linger(self) -> None:
         if not self._timed:
@@ -379,22 +364,22 @@ class ReplicaStore(StudyStore):
             response = await self._exchange(request)
             while response.more:
                 with self.lock:
-                    changed = self._place(response, set(), lost)
-                    self._record_again((*items, *self._items), changed)
-                request = request._replace(seen=self._seen())
+                    changed = self._known.place(response, set(), lost)
+                    self._known.record_again(_recorded((*items, *self._items)), changed)
+                request = request._replace(seen=self._known.seen())
                 response = await self._exchange(request)
             with self.lock:
                 results = self._apply(items, request, response, lost)
         except BaseException as error:
             if all(item.pending is None for item in items):
-                self._in_vain = None  # nobody has waited
+                self._wait.was_noticed_by_nobody()
             with self.lock:  # what nobody waits for stays, for when the storage is there again
                 self._items[:0] = [item for item in items if item.pending is None]
             resolve([(item.pending, None, error) for item in items if item.pending is not None])
             if not isinstance(error, Exception):
                 raise
             return False
-        if self._own and not self._closing:
+        if self._known.own and not self._closing:
             self._look_after()
         try:
             if lost:
@@ -426,38 +411,20 @@ class ReplicaStore(StudyStore):
         self._begin()
 
     def _request(self, items: list[_Item]) -> Request:
+        known = self._known
         while self._abandoned:
-            number = self._abandoned.pop()
-            if self._own.pop(trial_id := self.history.trial_id(number), None) is not None:
-                self._running[trial_id] = number
-        ops = [self._op(item.what) for item in items if item.what is not None]
-        beat = tuple(self._own) if self._beat and not self._closing else ()
+            known.disown(self._abandoned.pop())
+        ops = [known.op(item.what) for item in items if item.what is not None]
+        beat = tuple(known.own) if self._beat and not self._closing else ()
         self._beat = False
         return Request(
             ops,
-            self._seen(),
+            known.seen(),
             durable=any(isinstance(item.what, (Create, *_DURABLE)) for item in items),
             read=any(item.read for item in items),
             beat=beat,
-            release=tuple(self._own) if self._closing else (),
+            release=tuple(known.own) if self._closing else (),
         )
-
-    def _seen(self) -> Seen:
-        return Seen(
-            self._last_id,
-            self.history.n_trials,
-            self._own,
-            self._running,
-            self._waiting,
-            self._names,
-        )
-
-    def _op(self, what: Fact | Start | Create | Reap) -> Op:
-        if isinstance(what, Start | Create | Reap):
-            return what
-        if isinstance(what, StudyUserAttrSet | StudySystemAttrSet):
-            return Write(what, -1)
-        return Write(what, self.history.trial_id(what.number))
 
     async def _exchange(self, request: Request) -> Response:
         async def exchange(repeated: bool) -> Response:
@@ -467,112 +434,44 @@ class ReplicaStore(StudyStore):
                 self._link = await self.storage.relink(self.history.study_name)
             return await self._link.exchange(request._replace(repeated=repeated))
 
-        patience, known = self.storage.patience, self._in_vain
-        if known is not None:  # it has been waited for, and nobody else need do so
-            patience = patience._replace(total=0.0)
-        self._in_vain = None
         try:
-            return await patiently(exchange, patience)
+            return await self._wait.patiently(exchange, self.storage.patience)
         except KeyError:
             self.storage.forget(self)
             raise
-        except StorageInternalError as error:
-            if isinstance(error.__cause__, StorageUnavailable):
-                self._in_vain = known or str(error)
-                raise StorageInternalError(self._in_vain) from error.__cause__
-            raise
 
     def _apply(
-        self,
-        items: list[_Item],
-        request: Request,
-        response: Response,
-        lost: list[int],
+        self, items: list[_Item], request: Request, response: Response, lost: list[int]
     ) -> list[Result]:
-        answers = iter(response.answers)
-        answered = [(item, None if item.what is None else next(answers)) for item in items]
+        known, link = self._known, self._link
+        assert link is not None  # it has just carried this out
+        answers = iter(zip(request.ops, response.answers, strict=True))
+        answered = [
+            (item, *((None, None) if item.what is None else next(answers))) for item in items
+        ]
         ended = {
             item.what.number
-            for item, answer in answered
+            for item, _, answer in answered
             if isinstance(item.what, TrialFinished) and answer is None
         }
-        changed = self._place(response, ended, lost)
+        changed = known.place(response, ended, lost)
         results: list[Result] = []
-        for item, answer in answered:
+        for item, op, answer in answered:
             error = answer if isinstance(answer, Exception) else None
-            if error is None:
-                self._accept(item.what, answer)
+            if op is None:
+                pass
+            elif error is None:
+                known.accept(op, answer, link)
             elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
-                self._refuse(item.what, error)
+                known.refuse(item.what, error)
             if isinstance(item.what, TrialFinished):
-                self._refused.pop(item.what.number, None)  # whoever waits has been told
+                known.refused.pop(item.what.number, None)  # whoever waits has been told
             if item.pending is not None:
+                if isinstance(op, Start) and not error and not item.pending.wanted:
+                    self._abandoned.append(answer)
                 results.append((item.pending, None if error else answer, error))
-        self._record_again(self._items, changed)
+        known.record_again(_recorded(self._items), changed)
         return results
-
-    def _record_again(self, items: Iterable[_Item], changed: set[int]) -> None:
-        """Record what is ahead of what has just been read of these trials, and of the study."""
-        for what, pending, _ in items:
-            number = getattr(what, "number", None)
-            recorded = pending is None and what is not None
-            if recorded and (number is None or number in changed):
-                with suppress(UpdateFinishedTrialError):
-                    self.history.apply(what)  # type: ignore[arg-type]
-
-    def _place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
-        history, own = self.history, self._own
-        news: list[FinishedTrial] = []
-        for record in response.trials:
-            trial_id, number, state = record.trial_id, record.number, record.state
-            if trial_id in own:
-                if not state.is_finished():
-                    continue  # what is known here is newer
-                if number not in ended:
-                    lost.append(number)
-            news.append(record)
-            self._last_id = max(self._last_id, trial_id)
-            for trials in (own, self._running, self._waiting):
-                trials.pop(trial_id, None)
-            if self._refused and state.is_finished():
-                self._refused.pop(number, None)
-            if not state.is_finished():
-                known = self._waiting if state is TrialState.WAITING else self._running
-                known[trial_id] = number
-        place_all(history, news)
-        if response.trials:
-            self._names.update(_names(response.trials))
-        if response.user_attrs is not None:
-            history.user_attrs = response.user_attrs
-        if response.system_attrs is not None:
-            history.system_attrs = response.system_attrs
-        return {record.number for record in news}
-
-    def _refuse(self, what: Any, error: Exception) -> None:
-        self._refused.setdefault(getattr(what, "number", -1), error)
-        if isinstance(what, ParamSet):
-            # What others have made of it is what counts from now on.
-            history, known = self.history, self._names.get(what.name)
-            if known is None:
-                history.known_distributions.pop(what.name, None)
-            else:
-                history.known_distributions[what.name] = known
-
-    def _accept(self, what: Fact | Start | Create | Reap | None, answer: Any) -> None:
-        history = self.history
-        if isinstance(what, ParamSet):
-            self._names[what.name] = what.distribution
-        elif isinstance(what, TrialFinished):
-            trial_id = history.trial_id(what.number)
-            for trials in (self._own, self._running, self._waiting):
-                trials.pop(trial_id, None)
-            if not history.state(what.number).is_finished():
-                assert self._link is not None  # it has just carried this out
-                history.apply(what._replace(at=self._link.kept(what.at)))
-        elif isinstance(what, Start):
-            trial_id = history.trial_id(answer)
-            self._running.pop(trial_id, None)
-            self._own[trial_id] = answer
 
 
 def _hear(store: weakref.ref[ReplicaStore]) -> None:
@@ -581,11 +480,9 @@ def _hear(store: weakref.ref[ReplicaStore]) -> None:
         kept._hear()
 
 
-def _names(records: Iterable[FinishedTrial]) -> dict[str, BaseDistribution]:
-    names: dict[str, BaseDistribution] = {}
-    last: dict[str, BaseDistribution] | None = None
-    for record in records:
-        if record.distributions != last:
-            last = record.distributions
-            names.update(last)
-    return names
+def _recorded(items: Iterable[_Item]) -> Iterator[Fact]:
+    """Give the facts that the history has already."""
+    for what, pending, _ in items:
+        if pending is None and what is not None:
+            assert not isinstance(what, Start | Create | Reap)  # somebody waits for those
+            yield what

@@ -137,7 +137,7 @@ class ReplicatedStorage(Storage):
                     stack.push_async_callback(store.aclose)
         finally:
             thread, backend = storage_thread(), self._backend
-            if backend is not None and self._thread is thread:
+            if backend is not None and self._thread is thread and not backend.lives_while_open:
                 self._backend = None
                 thread.forget(self)
                 self._abandoned.detach()

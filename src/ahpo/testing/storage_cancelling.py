@@ -122,6 +122,29 @@ class CancellingTests(WithHandles):
 
         await _until_it_is_not_reached(one)
 
+    async def test_of_a_cancelled_succession_each_half_happened_as_a_whole_or_not_at_all(
+        self, store: StudyStore, another: Handles
+    ) -> None:
+        other = await another()
+        number = await store.start(NOW)
+
+        async def one(n: int) -> Attempt:
+            nonlocal number
+            end = TrialFinished(number, TrialState.COMPLETE, (1.0,), NOW + 10**6)
+            result = await attempt(store.finish_and_start(end, NOW), n)
+            states = [trial.state for trial in (await trials(other))[number:]]
+            if states == [TrialState.COMPLETE]:
+                assert result.cancelled
+                assert await store.start(NOW) == number + 1
+            elif states != [TrialState.COMPLETE, TrialState.RUNNING]:
+                assert result.cancelled
+                assert states == [TrialState.RUNNING]
+                assert await store.finish_and_start(end, NOW) == (number + 1, None)
+            number += 1
+            return result
+
+        await _until_it_is_not_reached(one)
+
     @pytest.mark.parametrize("operation", ["flush", "refresh"])
     async def test_nothing_that_was_recorded_is_lost(
         self, store: StudyStore, another: Handles, operation: str

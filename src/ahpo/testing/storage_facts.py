@@ -201,6 +201,30 @@ class FactTests(WithHandles):
             await one.refresh()
             assert one.history.record(number).values == (winner,)
 
+    async def test_trial_starts_with_the_end_of_another(
+        self, store: StudyStore, another: Handles
+    ) -> None:
+        await store.create([waiting(user_attrs={"k": "next"})])
+        first = await store.start(NOW)
+        store.record(ParamSet(first, "x", 0.5, _KIND))
+        second, refused = await store.finish_and_start(_finished(first), NOW)
+        assert ((first, second), refused) == ((0, 1), None)
+        for found in (map(store.history.record, (0, 1)), await trials(await another())):
+            ended, begun = found
+            assert (ended.state, ended.params) == (TrialState.COMPLETE, {"x": 0.5})
+            assert (begun.state, begun.started) == (TrialState.RUNNING, NOW)
+        late = await (await another()).open_study("study")
+        await late.refresh()
+        await store.finish(_finished(second))
+        third = late.history.n_trials
+        try:
+            number, refused = await late.finish_and_start(_finished(second, 2.5), NOW)
+        except UpdateFinishedTrialError:  # it has heard of the end: then it starts nothing
+            assert len(await trials(await another())) == third
+        else:
+            assert number == third and isinstance(refused, UpdateFinishedTrialError)
+        assert (await trials(await another()))[second].values == (1.0,)
+
     async def test_unknown_trial_can_not_be_finished(self, store: StudyStore) -> None:
         await store.start(NOW)
         for number in (1, -1):

@@ -203,3 +203,30 @@ def test_a_file_that_is_no_journal(tmp_path: Path, face: Any, content: bytes) ->
     with pytest.raises((StorageInternalError, KeyError), match="none of a journal|no study"):
         face.load_study(storage=storage, study_name="study")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "content", [b"x", b"a: 1\n", b"x" * 511, b"x" * 512, b"x" * 4095, b"x" * 9999]
+)
+def test_a_file_that_is_no_database_stays_as_it_is(
+    content: bytes, face: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.db"
+    path.write_bytes(content)
+    refused(face, f"sqlite:///{path}", StorageInternalError, "its file is no database of SQLite")
+    assert path.read_bytes() == content
+    path.write_bytes(b"")
+    face.create_study(storage=f"sqlite:///{path}", study_name="study")
+    assert list(face.get_all_study_names(f"sqlite:///{path}")) == ["study"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "connect_args", "message"),
+    [
+        ("sqlite", 5, "`connect_args` must be a dict, but it is 5"),
+        ("postgresql", {"server_settings": "x"}, "`server_settings` must be a dict, but it is 'x'"),
+    ],
+)
+def test_connect_args_of_the_wrong_kind(scheme: str, connect_args: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RDBStorage(f"{scheme}:///example", engine_kwargs={"connect_args": connect_args})

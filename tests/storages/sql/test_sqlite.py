@@ -273,3 +273,19 @@ asyncio.run(SQLiteBackend(sys.argv[1]).study_names())
 async def test_process_that_forgets_to_close_a_storage_ends_all_the_same(path: str) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _FORGET, path)
     assert await asyncio.wait_for(process.wait(), 60) == 0
+
+
+async def test_opening_a_file_drops_no_lock_that_this_process_holds(path: str) -> None:
+    """POSIX drops them all when any descriptor of the file is closed."""
+    first, second = SQLiteBackend(path), SQLiteBackend(path)
+    await first.create_study("study", [MINIMIZE])
+    await second.open_study("study")
+    visit = (
+        f"import sqlite3; c = sqlite3.connect({path!r}); "
+        "c.execute('SELECT count(*) FROM studies').fetchall(); c.close()"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", visit], check=True)
+    # Who believes to be the last one to close the file, removes its log.
+    assert await asyncio.to_thread(os.path.exists, f"{path}-wal")
+    await first.aclose()
+    await second.aclose()

@@ -4,25 +4,29 @@ What a running trial does is nearly always welcome: it is there, nobody else has
 its parameters are known. So all of it is written, and all news are read, in one round trip, on the
 condition that this is so; and if it is not, nothing has happened, and the exchange takes the long
 way round, on which everything has its answer.
+
+New trials are started before that, in a round trip of their own (`starting.py`), so that the disk
+has nothing to do with how long the row of the study is locked. An exchange that breaks off between
+the two has started trials whose numbers did not arrive: which the repeated request finds.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any, TypeVar
 
 from ahpo.distributions.compatibility import incompatibility
 from ahpo.history.facts import ParamSet, StudySystemAttrSet, StudyUserAttrSet, TrialFinished
 from ahpo.history.records import FinishedTrial
-from ahpo.storages.exchange import Request, Response, Seen, Write
+from ahpo.storages.exchange import Request, Response, Seen, Start, Write
 from ahpo.storages.sql.base import SQLLink
 from ahpo.storages.sql.dialect import Dialect
 from ahpo.storages.sql.exchange import (
     FINAL,
     NEWS,
-    Attrs,
     Exchanged,
     StudyRow,
     attrs_of,
@@ -31,8 +35,9 @@ from ahpo.storages.sql.exchange import (
     response_of,
     select_news,
 )
-from ahpo.storages.sql.reading import Head, read_trials
+from ahpo.storages.sql.reading import Head, read_trials, record_of
 from ahpo.storages.sql.server import ServerBackend
+from ahpo.storages.sql.starting import check_numbers, start_at_once, startable
 from ahpo.storages.sql.statements import Plan, Table
 from ahpo.storages.sql.writes import Writes, cells_of_fact
 
@@ -61,6 +66,10 @@ class AtOnceDialect(Dialect):
     def update_from(self, column: str, guard: str = "") -> str:
         """Return a statement that sets states and times, on the same condition."""
 
+    @abstractmethod
+    def update_args(self, sets: Sequence[tuple[int, str, Any]]) -> list[list[Any]]:
+        """Return the arguments of that statement: identifier, state and time of each trial."""
+
 
 def _is_welcome(fact: ParamSet, seen: Seen) -> bool:
     known = seen.names.get(fact.name)
@@ -77,6 +86,8 @@ def _writes_of(
         return None
     writes, owners = Writes(), set()
     for op in request.ops:
+        if isinstance(op, Start):
+            continue
         if not isinstance(op, Write):
             return None
         fact, trial_id = op
@@ -111,19 +122,20 @@ class _Query:
 
     def write(self, writes: Writes, owners: set[int], study_id: int) -> None:
         dialect = self._dialect
-        within, args = dialect.within(sorted(owners))
+        within, ids = dialect.within(sorted(owners))
         final = ", ".join(f"'{state}'" for state in sorted(FINAL))
         self._withs.append(_OWNERS.format(within, final))
-        self._with_args += [*args, study_id, len(owners)]
+        self._with_args += [*ids, study_id, len(owners)]
         for table, rows in writes.rows():
-            self._with(dialect.insert_from(table, "may"), rows)
+            self._with(dialect.insert_from(table, "may"), map(list, zip(*rows, strict=True)))
         if writes.ends:
-            self._with(dialect.update_from("datetime_complete", "may"), writes.sets())
+            args = dialect.update_args(writes.sets())
+            self._with(dialect.update_from("datetime_complete", "may"), args)
         none = dialect.no_time
         self._select(f"SELECT {_STATE}, trial_id, 0, state, '', {none}, {none} FROM owner", ())
 
-    def read(self, study: StudyRow, request: Request, ends: set[int]) -> None:
-        self._select(*select_news(self._dialect, study, request.seen, ends=ends))
+    def read(self, study: StudyRow, seen: Seen, ends: set[int], news: bool) -> None:
+        self._select(*select_news(self._dialect, study, seen, ends=ends, news=news))
 
     def in_background(self) -> None:
         """Let the commit return before it is on disk, for this transaction alone."""
@@ -131,9 +143,9 @@ class _Query:
         setting = "set_config('synchronous_commit', 'off', true)"
         self._select(f"SELECT {_SETTING}, 0, 0, {setting}, '', {none}, {none}", ())
 
-    def _with(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def _with(self, sql: str, args: Iterable[list[Any]]) -> None:
         self._withs.append(f"w{len(self._withs)} AS ({sql})")
-        self._with_args += map(list, zip(*rows, strict=True))
+        self._with_args += args
 
     def _select(self, sql: str, args: Sequence[Any]) -> None:
         self._selects.append(sql)
@@ -154,42 +166,62 @@ class AtOnceLink(SQLLink):
         self._server = backend
 
     async def exchange(self, request: Request) -> Response:
-        done = await self._at_once(request)
-        if done is None:
+        found = _writes_of(self._dialect, self._row, request)
+        starts = startable(request)
+        if found is None or starts is None or not (request.ops or request.read):
             return await super().exchange(request)
-        self._attrs = done.attrs or self._attrs
-        return done.response
+        started = await self._start(request.seen, starts) if starts else range(0)
+        if len(started) < len(starts):
+            return await super().exchange(request)
+        done = await self._at_once(request, *found, started)
+        if done is not None:
+            self._attrs = done.attrs or self._attrs
+            return done.response
+        writes = [op for op in request.ops if not isinstance(op, Start)]
+        rest = await super().exchange(request._replace(ops=writes, read=True))
+        return rest._replace(answers=_answers(request, started, rest.answers))
 
-    async def _at_once(self, request: Request) -> Exchanged | None:
+    @property
+    def _dialect(self) -> AtOnceDialect:
         dialect = self._server.dialect
         assert isinstance(dialect, AtOnceDialect)
-        found = _writes_of(dialect, self._row, request)
-        if found is None or not (request.ops or request.read):
-            return None
-        writes, owners = found
-        query = _Query(dialect)
+        return dialect
+
+    async def _start(self, seen: Seen, starts: Sequence[Start]) -> range:
+        plan = partial(start_at_once, self._dialect, self.study_id, seen, starts)
+        return await self._server.transact(plan, durable=False, alone=True)
+
+    async def _at_once(
+        self, request: Request, writes: Writes, owners: set[int], started: range
+    ) -> Exchanged | None:
+        query = _Query(self._dialect)
         if owners:
             query.write(writes, owners, self.study_id)
             if not request.durable:
                 query.in_background()
-        if request.read:
-            query.read(self._row, request, set(writes.ends))
+        if request.read or started:
+            query.read(self._row, request.seen, set(writes.ends), request.read)
         rows = await self._server.transact(query.plan, durable=request.durable, alone=True)
         states = [row[3] for row in rows if row[0] == _STATE]
         if len(states) < len(owners) or not FINAL.isdisjoint(states):
             return None
-        current: Attrs | None = None
-        trials: list[FinishedTrial] = []
-        if request.read:
-            current = attrs_of(self._row, request.seen, rows)
-            trials = await self._read(heads_of(rows))
-        return response_of([None] * len(request.ops), trials, current, self._attrs)
+        current = attrs_of(self._row, request.seen, rows) if request.read else None
+        trials = await self._read(heads_of(rows), started)
+        answers = _answers(request, started, repeat(None))
+        return response_of(answers, trials, current, self._attrs)
 
-    async def _read(self, heads: list[Head]) -> list[FinishedTrial]:
-        if not heads:
-            return []
-        # States come before contents: so the contents of a finished trial are its last. Each
-        # statement sees what is there when it begins: a transaction would make no difference.
-        read = partial(read_trials, self._server.dialect, heads)
-        trials = await self._server.transact(read, writes=False, alone=True)
+    async def _read(self, heads: list[Head], started: range) -> list[FinishedTrial]:
+        check_numbers(heads, started)
+        trials = [record_of(head) for head in heads if head.number in started]
+        full = [head for head in heads if head.number not in started]
+        if full:
+            # States come before contents: so the contents of a finished trial are its last. Each
+            # statement sees what is there when it begins: a transaction would make no difference.
+            read = partial(read_trials, self._server.dialect, full)
+            trials += await self._server.transact(read, writes=False, alone=True)
         return sorted(trials, key=lambda trial: trial.number)
+
+
+def _answers(request: Request, started: Iterable[int], others: Iterable[Any]) -> list[Any]:
+    numbers, rest = iter(started), iter(others)
+    return [next(numbers if isinstance(op, Start) else rest) for op in request.ops]

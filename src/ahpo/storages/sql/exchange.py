@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence, Set
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ahpo.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -31,6 +32,7 @@ from ahpo.storages.sql.writes import Writes, cells_of_fact
 
 __all__ = (
     "FINAL",
+    "LOOKED_AT",
     "NEWS",
     "UNKNOWN",
     "Attrs",
@@ -61,6 +63,9 @@ _NEWS = (
     " UNION ALL SELECT 3, 0, 0, '', '', {none}, {none}"
     " FROM trials WHERE trial_id = ? AND study_id = ?"
 )
+# How many of the trials that others run are read whole in one exchange, whether they have changed
+# (which no table tells) or not: those that were not read for the longest time.
+LOOKED_AT = 100
 _CHANGED = (
     "SELECT 4, trial_id, number, #state, '', datetime_start, datetime_complete FROM trials WHERE "
 )
@@ -347,8 +352,12 @@ def select_news(
         args += [study_id, seen.last_id]
     if news:
         ended = ends & seen.own.keys()  # that is no news
-        changed = changed | seen.running.keys() | (ends - ended)
-        for ids, same in ((seen.own, "('RUNNING', 'WAITING')"), (seen.waiting, "('WAITING')")):
+        changed = changed | set(islice(seen.running, LOOKED_AT)) | (ends - ended)
+        for ids, same in (
+            (seen.own, "('RUNNING', 'WAITING')"),
+            (seen.running, "('RUNNING')"),
+            (seen.waiting, "('WAITING')"),
+        ):
             left = [one for one in ids if one not in changed and one not in ended]
             if left:
                 within, some = dialect.within(left)

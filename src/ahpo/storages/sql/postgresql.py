@@ -28,6 +28,9 @@ _WORDS = SchemaWords(
     double="FLOAT(53)",
     time="TIMESTAMP WITHOUT TIME ZONE",
     enum="{type}",
+    # Each exchange asks for the trials after the last one that it knows. Other databases have the
+    # identifier in every index; here, all trials of the study would be looked at.
+    of_study="study_id, trial_id",
 )
 # Seconds to wait for a connection, and for the answer to a statement.
 _CONNECT_TIMEOUT, _COMMAND_TIMEOUT = 15.0, 30.0
@@ -66,7 +69,7 @@ class PostgreSQLDialect(AtOnceDialect):
         yield self.run(self.insert_from(table), *map(list, zip(*rows, strict=True)))
 
     def update(self, sets: Sequence[tuple[int, str, Any]], column: str) -> Plan[None]:
-        yield self.run(self.update_from(column), *map(list, zip(*sets, strict=True)))
+        yield self.run(self.update_from(column), *self.update_args(sets))
 
     def insert_from(self, table: Table, guard: str = "") -> str:
         """Return the statement that inserts rows, which are given as an array for each column.
@@ -92,8 +95,14 @@ class PostgreSQLDialect(AtOnceDialect):
         return (
             f"UPDATE trials SET state = CAST(c1 AS trialstate), {column} = c2 "
             f"FROM unnest(?::int[], ?::text[], ?::timestamp[]) AS new (c0, c1, c2){source} "
-            f"WHERE trial_id = c0{condition}"
+            f"WHERE trial_id = c0 AND trial_id = ANY(?::int[]){condition}"
         )
+
+    def update_args(self, sets: Sequence[tuple[int, str, Any]]) -> list[list[Any]]:
+        # The identifiers twice: in a table without statistics, joined rows are looked for one by
+        # one among all, but not those that a condition names.
+        columns = list(map(list, zip(*sets, strict=True)))
+        return [*columns, columns[0]]
 
     def announce(self, study_id: int) -> Plan[None]:
         yield self.fetch("SELECT pg_notify(?, '')", channel_of(study_id))
@@ -115,7 +124,7 @@ class PostgreSQLBackend(ServerBackend):
 
     :param parts: the URL; its arguments are those that asyncpg knows
     :param connect_args: ``timeout`` (how many seconds to wait for a connection), and more of the
-        arguments that the URL may have
+        arguments that the URL may have; ``server_settings`` (a dict of parameters of the session)
     :param limit: the largest number of connections, None for any number
     """
 
@@ -138,6 +147,8 @@ class PostgreSQLBackend(ServerBackend):
             "timeout": float(query.pop("timeout", timeout)),
             "command_timeout": float(query.pop("command_timeout", _COMMAND_TIMEOUT)),
         }
+        if "server_settings" in query:
+            self._arguments["server_settings"] = _settings(query.pop("server_settings"))
         for name in ("statement_cache_size", "prepared_statement_cache_size"):
             if name in query:
                 self._arguments["statement_cache_size"] = int(query.pop(name))
@@ -257,6 +268,12 @@ class PostgreSQLBackend(ServerBackend):
         for sql in create_statements(_WORDS, sorted(existing)):
             yield Statement(sql, rows=False)
         yield from stamp_version(self.dialect)
+
+
+def _settings(settings: Any) -> dict[str, str]:
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"`server_settings` must be a dict, but it is {settings!r}.")
+    return {str(name): str(value) for name, value in settings.items()}
 
 
 def _dsn(parts: DatabaseURL, query: Mapping[str, Any]) -> str:

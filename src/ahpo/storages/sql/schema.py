@@ -17,6 +17,7 @@ class SchemaWords(NamedTuple):
     :param enum: how a type of some names is worded: takes ``{type}``, ``{names}`` and ``{width}``
     :param quote: what stands round the one name that is a reserved word
     :param suffix: what follows a table
+    :param of_study: the columns by which the trials of a study are found, and the last ones of them
     """
 
     serial: str
@@ -25,6 +26,7 @@ class SchemaWords(NamedTuple):
     enum: str
     quote: str = ""
     suffix: str = ""
+    of_study: str = "study_id"
 
 
 ENUMS = {
@@ -145,7 +147,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 _INDEXES = {
     "studies": "CREATE UNIQUE INDEX ix_studies_study_name ON studies (study_name)",
-    "trials": "CREATE INDEX ix_trials_study_id ON trials (study_id)",
+    "trials": "CREATE INDEX ix_trials_study_id ON trials ({of_study})",
 }
 
 
@@ -172,4 +174,4 @@ def create_statements(words: SchemaWords, existing: Sequence[str]) -> Iterator[s
             columns = ", ".join(_column(definition, words) for definition in definitions)
             yield f"CREATE TABLE {name} ({columns}){words.suffix}"
             if name in _INDEXES:
-                yield _INDEXES[name]
+                yield _INDEXES[name].format(of_study=words.of_study)

@@ -19,6 +19,7 @@ from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
 from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
 from ahpo.storages.sql.exchange import (
+    LOOKED_AT,
     UNKNOWN,
     Attrs,
     Exchanged,
@@ -57,6 +58,7 @@ CREATE TRIGGER IF NOT EXISTS {_GUARD} BEFORE UPDATE OF state ON trials
 WHEN OLD.state IN ('COMPLETE', 'PRUNED', 'FAIL') OR 'RUNNING' = OLD.state AND OLD.state = NEW.state
 BEGIN SELECT RAISE(ABORT, 'somebody else has started or finished this trial'); END
 """
+_SMALLEST_PAGE = 512
 _CONNECT_ARGS = frozenset(("timeout", "uri", "cached_statements", "check_same_thread"))
 
 
@@ -98,7 +100,7 @@ class SQLiteBackend(SQLBackend):
         if not isinstance(timeout, int | float):
             raise ValueError(f"`timeout` must be a number of seconds, but it is {timeout!r}.")
         arguments.pop("check_same_thread", None)  # one thread has the connection anyway
-        self.in_memory = ":memory:" in path or "mode=memory" in path
+        self.in_memory = self.lives_while_open = ":memory:" in path or "mode=memory" in path
         # The file stays the same one wherever the process goes until it is opened.
         named = self.in_memory or arguments.get("uri")
         self.path = path if named else os.path.abspath(os.path.join(folder, path))
@@ -123,6 +125,7 @@ class SQLiteBackend(SQLBackend):
             raise StorageInternalError(
                 f"The folder {folder!r} of the database {self.path!r} does not exist."
             )
+        self._check_kind()
         try:
             connection: sqlite3.Connection = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, **self._arguments
@@ -138,6 +141,22 @@ class SQLiteBackend(SQLBackend):
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         self._file = (path, *_identity(path)) if path else None
         return connection
+
+    def _check_kind(self) -> None:
+        """Raise StorageInternalError if the file is something else, which may be of value."""
+        if self.in_memory or self._arguments.get("uri"):
+            return
+        # SQLite itself takes what is smaller than a page for an empty file, and overwrites it. (To
+        # look into it is not for us: with the closing of a file, POSIX drops all locks on it that
+        # any connection of this process holds.)
+        try:
+            size = os.stat(self.path).st_size
+        except OSError:
+            return  # there is none as yet, or SQLite will say what is wrong with it
+        if 0 < size < _SMALLEST_PAGE:
+            raise StorageInternalError(
+                f"The database {self.path!r} can not be used: {_REASONS[26]}."
+            )
 
     def _first_open(self) -> sqlite3.Connection:
         with self._using:
@@ -279,6 +298,7 @@ class _SQLiteLink(Link):
             yield Statement("SELECT 1 FROM sqlite_master LIMIT 1")
         rows = yield Statement("PRAGMA data_version")
         quiet = known == (rows[0][0], self._backend.n_own)
+        quiet = quiet and len(request.seen.running) <= LOOKED_AT  # or some are still to be read
         done = yield from exchange(self._backend.dialect, self._row, request, attrs, quiet)
         version = _Version(rows[0][0], self._backend.n_own + writes)
         return done, version if quiet or request.read else None
@@ -321,6 +341,8 @@ def _run(connection: sqlite3.Connection, statement: Statement) -> Any:
         connection.executemany(statement.sql, statement.many)
         return None
     cursor = connection.execute(statement.sql, statement.args)
+    if statement.once:
+        return cursor
     return cursor.fetchall() if statement.rows else cursor.rowcount
 
 

@@ -29,7 +29,8 @@ class Statement(NamedTuple):
 
     Who runs it sends back the rows if ``rows`` is true, and else how many rows it changed. With
     ``many`` it is run once for each of those tuples of arguments; then nothing is sent back. Nor
-    need anything be if it is not ``heard``: it may then be sent together with the next one.
+    need anything be if it is not ``heard``: it may then be sent together with the next one. Rows
+    that are gone through ``once``, and before the next statement, may come one by one.
     """
 
     sql: str
@@ -37,6 +38,7 @@ class Statement(NamedTuple):
     rows: bool = True
     many: Sequence[Sequence[Any]] | None = None
     heard: bool = True
+    once: bool = False
 
 
 # What is done in one transaction: yields statements, is sent what they gave, returns a result. It

@@ -37,7 +37,10 @@ def backend_of(
     """
     parts = parse_url(url)
     engine = dict(engine_kwargs or {})
-    connect_args = dict(engine.pop("connect_args", None) or {})
+    connect_args = engine.pop("connect_args", None) or {}
+    if not isinstance(connect_args, Mapping):
+        raise ValueError(f"`connect_args` must be a dict, but it is {connect_args!r}.")
+    connect_args = dict(connect_args)
     # As in SQLAlchemy: -1 sets no bound to the overflow, 0 none to the pool.
     size, overflow = engine.pop("pool_size", _POOL_SIZE), engine.pop("max_overflow", _MAX_OVERFLOW)
     for name, number in (("pool_size", size), ("max_overflow", overflow)):
