@@ -55,9 +55,11 @@ def log_h(z: Floats) -> Floats:
 def log_improvement(mean: Floats, deviation: Floats, best: float) -> tuple[Floats, Floats, Floats]:
     """Return log E[max(best - Y, 0)], Y normal, and its derivatives by mean and deviation."""
     z = (best - mean) / deviation
-    value = log_h(z) + np.log(deviation)
-    z = np.maximum(z, _FARTHEST)
     level = log_h(z)
+    value = level + np.log(deviation)
+    if z.min(initial=0.0) < _FARTHEST:
+        z = np.maximum(z, _FARTHEST)
+        level = log_h(z)
     by_mean = -np.exp(log_normal_cdf(z) - level) / deviation
     return value, by_mean, np.exp(log_normal_pdf(z) - level) / deviation
 

@@ -30,8 +30,8 @@ from ahpo.samplers.gp.trials import Known
 
 __all__ = ("acquisition_of", "scheduled")
 
-_ALWAYS = 24  # up to so many trials
-_EVERY = 0.05  # of the trials are new before the next fit
+_ALWAYS = 16  # up to so many trials
+_EVERY = 0.08  # of the trials are new before the next fit
 _MOST_FIT = 250  # trials that hyperparameters are fitted to
 _MOST = 500  # trials that are learned from
 _MOST_IN_FRONT = {2: 100, 3: 16, 4: 8}  # points, by the number of objectives: boxes are many

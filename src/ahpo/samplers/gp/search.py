@@ -22,7 +22,9 @@ _N_SPREAD = 256
 _N_NEAR = 48  # around each of the best trials
 _N_STARTS = 6
 _MOST_STEPS = 60
-_MOST_TURNS = 8
+_MOST_TURNS = 12
+_N_GO_ON = 3  # searches, after the first turn
+_GAIN = 1e-6  # of a turn that is worth another one
 _BLOCK = 512  # candidates that are evaluated in one go
 
 
@@ -153,7 +155,9 @@ def largest(
             )
         if space.free.all():
             break
-        active = np.flatnonzero(heights > before + 1e-6)
+        # Of all searches, the highest go on: each turn is one step in a discrete space.
+        active = np.argsort(-heights, kind="stable")[:_N_GO_ON]
+        active = active[heights[active] > before[active] + _GAIN]
         if not len(active):
             break
     # What the searches have found first, then the candidates, each by its value.
