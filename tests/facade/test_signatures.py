@@ -51,7 +51,6 @@ MISSING = {
             "artifacts",
             "importance",
             "visualization",
-            "samplers.GPSampler",
             "storages.BaseJournalLogStorage",
             "storages.GrpcStorageProxy",
             "storages.run_grpc_proxy_server",

@@ -20,6 +20,7 @@ from ahpo.samplers import (
     BaseSampler,
     BruteForceSampler,
     CmaEsSampler,
+    GPSampler,
     GridSampler,
     NSGAIIISampler,
     NSGAIISampler,
@@ -284,3 +285,8 @@ class TestCmaEsSamplerWithOneOfAUser(SamplerTests):
         return CmaEsSampler(
             seed=seed, independent_sampler=Mutation(seed), warn_independent_sampling=False
         )
+
+
+class TestGPSampler(SamplerTests):
+    def make(self, seed: int, space: Space) -> BaseSampler:
+        return GPSampler(seed=seed, n_startup_trials=4, warn_independent_sampling=False)

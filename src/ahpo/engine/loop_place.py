@@ -29,8 +29,8 @@ LONG = 0.001
 class OnLoop:
     """Work from an event loop: short work at once, long work in one thread after the other.
 
-    How long work takes is known from the last time. One at a time, since each computation sees
-    what the ones before it proposed.
+    How long work takes is known from the last time, or in advance. One at a time, since each
+    computation sees what the ones before it proposed.
 
     :param waits: whether the writes may suspend
     """
@@ -40,9 +40,9 @@ class OnLoop:
         self._last = 0.0
         self._turn = anyio.Lock()
 
-    async def compute(self, function: Callable[..., T], *args: Any) -> T:
+    async def compute(self, function: Callable[..., T], *args: Any, long: bool = False) -> T:
         """Return ``function(*args)``."""
-        if self._last < LONG and not self._turn.locked():
+        if not long and self._last < LONG and not self._turn.locked():
             return self._timed(function, *args)
         async with self._turn:
             # The thread ends in milliseconds: a cancellation waits for it, and nothing is lost.

@@ -18,8 +18,11 @@ FINAL_WRITE = 90.0
 class Place(Protocol):
     """Do the engine's work, without holding up whoever shares the thread."""
 
-    async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        """Return ``function(*args)``, of which only one is computed at a time."""
+    async def compute(self, function: Callable[..., T], *args: Any, long: bool = False) -> T:
+        """Return ``function(*args)``, of which only one is computed at a time.
+
+        :param long: whether it may take more than a millisecond even if it never did
+        """
         ...
 
     async def final(
@@ -44,7 +47,7 @@ class Inline:
     def __init__(self, gate: Gate | None = None) -> None:
         self._gate = Gate() if gate is None else gate
 
-    async def compute(self, function: Callable[..., T], *args: Any) -> T:
+    async def compute(self, function: Callable[..., T], *args: Any, long: bool = False) -> T:
         """Return ``function(*args)``."""
         try:
             self._gate.open()

@@ -170,6 +170,7 @@ class Session:
         self._prepares = arrays is not None and arrays.uses("prepare")
         self._proposes = arrays is None or arrays.uses("propose") or arrays.uses("relative_space")
         self.may_run_out = arrays is not None and arrays.uses("exhausted")
+        self._takes_long = isinstance(sampler, ArraySampler) and sampler.takes_long
         self.warms_up: Callable[[], None] | None = None
         if isinstance(sampler, ArraySampler) and sampler.uses("warm_up"):
             self.warms_up = sampler.warm_up
@@ -203,6 +204,7 @@ class Session:
             "_prepares",
             "may_run_out",
             "_proposes",
+            "_takes_long",
             "warms_up",
             "spaces",
             "runs",
@@ -242,7 +244,7 @@ class Session:
             number = await place.final(self.store.start(self.clock.now()), self._give_up)
         try:
             if self._proposes:
-                view = await place.compute(self._prepare, number)
+                view = await place.compute(self._prepare, number, long=self._takes_long)
             else:
                 view = self._prepare(number)
         except BaseException as error:

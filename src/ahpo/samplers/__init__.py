@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ahpo.samplers.brute_force import BruteForceSampler
     from ahpo.samplers.cmaes import CmaEsSampler
     from ahpo.samplers.genetic import BaseGASampler
+    from ahpo.samplers.gp import GPSampler
     from ahpo.samplers.grid import GridSampler
     from ahpo.samplers.nsgaii.sampler import NSGAIISampler
     from ahpo.samplers.nsgaiii import NSGAIIISampler
@@ -25,6 +26,7 @@ __all__ = (
     "BaseSampler",
     "BruteForceSampler",
     "CmaEsSampler",
+    "GPSampler",
     "GridSampler",
     "NSGAIIISampler",
     "NSGAIISampler",
@@ -41,6 +43,7 @@ __getattr__ = lazily(
         "BaseGASampler": "ahpo.samplers.genetic",
         "BruteForceSampler": "ahpo.samplers.brute_force",
         "CmaEsSampler": "ahpo.samplers.cmaes",
+        "GPSampler": "ahpo.samplers.gp",
         "GridSampler": "ahpo.samplers.grid",
         "NSGAIIISampler": "ahpo.samplers.nsgaiii",
         "NSGAIISampler": "ahpo.samplers.nsgaii.sampler",

@@ -54,6 +54,8 @@ class ArraySampler(BaseSampler):
     """
 
     stream: Stream
+    #: Whether ``propose`` may take long even if it never did, so that no event loop waits for it.
+    takes_long: bool = False
 
     def __init__(self, seed: int | None = None) -> None:
         self.stream = Stream(seed)

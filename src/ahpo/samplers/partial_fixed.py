@@ -124,6 +124,11 @@ class _ArrayPartialFixedSampler(PartialFixedSampler, ArraySampler):
         """Tell whether the base sampler does anything in the method."""
         return self._base_sampler.uses(hook)
 
+    @property
+    def takes_long(self) -> bool:  # type: ignore[override]
+        """Tell whether the base sampler may take long."""
+        return self._base_sampler.takes_long
+
     def warm_up(self) -> None:
         """Let the base sampler do what takes long the first time."""
         self._base_sampler.warm_up()

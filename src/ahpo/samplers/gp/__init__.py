@@ -1,0 +1,5 @@
+"""Bayesian optimization by Gaussian processes."""
+
+from ahpo.samplers.gp.sampler import GPSampler
+
+__all__ = ("GPSampler",)
