@@ -167,7 +167,7 @@ def strategies(o: Any) -> Any:
         return float(trial.number), -float(trial.number)
 
     o.logging.set_verbosity(o.logging.ERROR)
-    found = []
+    found: list[Any] = []
     for kind in (o.samplers.NSGAIISampler, o.samplers.NSGAIIISampler):
         sampler = kind(
             seed=0,
@@ -213,7 +213,7 @@ def marks_of_the_built_in_ones(o: Any) -> Any:
         return x, 1 - x
 
     o.logging.set_verbosity(o.logging.ERROR)
-    found = []
+    found: list[Any] = []
     for kind in (o.samplers.NSGAIISampler, o.samplers.NSGAIIISampler):
         sampler = kind(seed=0, population_size=5)
         study = o.create_study(directions=["minimize"] * 2, sampler=sampler)
@@ -237,7 +237,8 @@ def test_the_first_trials_that_were_added_are_the_first_generation() -> None:
     study.add_trials(other.trials)
     study.optimize(bowl, n_trials=1)
     assert study.trials[-1].system_attrs == {"Evolution:generation": 1}
-    assert [t.number for t in study.sampler.get_population(study, 0)] == [0, 1, 2, 3, 4, 5]
+    sampler: Any = study.sampler
+    assert [t.number for t in sampler.get_population(study, 0)] == [0, 1, 2, 3, 4, 5]
 
 
 def test_size_of_a_population_must_be_known() -> None:
@@ -269,7 +270,7 @@ async def test_coroutines_get_the_same_one_at_a_time(name: str) -> None:
         return objective(trial)
 
     kind = getattr(ahpo.samplers, name)
-    directions = ["minimize", "minimize"]
+    directions: Any = ["minimize", "minimize"]
     plainly = ahpo.create_study(directions=directions, sampler=kind(seed=1, population_size=6))
     plainly.optimize(objective, n_trials=40)
     sampler = kind(seed=1, population_size=6)

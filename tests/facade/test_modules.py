@@ -26,6 +26,7 @@ PUBLIC_MODULES = {
     "logging",
     "pruners",
     "samplers",
+    "integration",
     "search_space",
     "storages",
     "study",

@@ -183,7 +183,7 @@ class Nowhere(nsgaii.BaseCrossover):
 
     n_parents = 2
 
-    def crossover(self, parents_params, rng, study, search_space_bounds):  # type: ignore
+    def crossover(self, parents_params, rng, study, search_space_bounds):  # type: ignore[no-untyped-def]
         return np.array([nan, 99.0, -99.0])
 
 

@@ -25,7 +25,7 @@ from tests.samplers.spaces import EVERY_KIND, of_every_kind
 
 GOLDEN = Path(__file__).parent
 BOTH = pytest.mark.parametrize("kind", [NSGAIISampler, NSGAIIISampler])
-TWO = ["minimize", "minimize"]
+TWO: Any = ["minimize", "minimize"]
 
 
 @pytest.fixture(autouse=True)
@@ -109,9 +109,15 @@ def test_deprecated_and_experimental_arguments_warn(kind: Any) -> None:
 # -- what they find -------------------------------------------------------------------------
 
 
+def values_of(trial: Any) -> list[float]:
+    """Return the values of a trial that has some."""
+    values: list[float] = trial.values
+    return values
+
+
 def area(study: Study, corner: tuple[float, float]) -> float:
     """Return the hypervolume of two losses."""
-    points = sorted(t.values for t in study.get_trials(states=(TrialState.COMPLETE,)))
+    points = sorted(values_of(t) for t in study.get_trials(states=(TrialState.COMPLETE,)))
     total, lowest = 0.0, corner[1]
     for x, y in points:
         if x < corner[0] and y < lowest:
@@ -169,7 +175,7 @@ def test_nsga3_spreads_over_the_sphere_of_dtlz2() -> None:
     lines, _ = nearest_lines(parents / length[:, None], das_dennis(3, 6))
     assert len(set(lines.tolist())) >= 22
     random = studied(RandomSampler(seed=0), dtlz2, 28, ["minimize"] * 3)
-    assert np.linalg.norm([t.values for t in random.trials], axis=1).mean() > 1.25
+    assert np.linalg.norm([values_of(t) for t in random.trials], axis=1).mean() > 1.25
 
 
 def test_nsga3_prefers_what_is_near_the_reference_points() -> None:
@@ -179,7 +185,7 @@ def test_nsga3_prefers_what_is_near_the_reference_points() -> None:
         for seed in range(4):
             sampler = NSGAIIISampler(seed=seed, population_size=20, reference_points=points)
             parents = sampler.get_parent_population(studied(sampler, zdt1, 800), 39)
-            first += [trial.values[0] for trial in parents]
+            first += [values_of(trial)[0] for trial in parents]
         means.append(np.mean(first))
     assert means[1] > means[0] + 0.05
 
@@ -222,9 +228,9 @@ def test_front_of_binh_and_korn_is_reached(kind: Any, by_function: bool) -> None
         study = studied(kind(seed=1), with_set_constraint, 1000)
     front = study.best_trials
     assert all(max(trial.user_attrs["constraint"]) <= 0 for trial in front)
-    found = [distance_to_front(trial.values) for trial in front]
+    found = [distance_to_front(values_of(trial)) for trial in front]
     assert np.median(found) < 0.015 and np.mean(found) < 0.035
-    first = [trial.values[0] for trial in front]
+    first = [values_of(trial)[0] for trial in front]
     assert min(first) < 20 and max(first) > 140  # from end to end
 
 
@@ -410,10 +416,12 @@ def test_threads_give_the_same_children() -> None:
     """The children of a block are made once, by whoever comes first."""
     study = studied(NSGAIISampler(seed=0, population_size=10), zdt1, 40)
     view = study.view()
-    space = study.sampler.relative_space(view)
+    sampler: Any = study.sampler
+    space = sampler.relative_space(view)
 
     def child(number: int) -> dict[str, float]:
-        return study.sampler.propose_within(view, number, space)
+        child: dict[str, float] = sampler.propose_within(view, number, space)
+        return child
 
     numbers = [study.ask().number for _ in range(64)]
     alone = [child(number) for number in numbers]

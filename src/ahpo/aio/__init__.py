@@ -9,6 +9,7 @@ from __future__ import annotations
 # Not `from ahpo import`: the faces do not import the package that imports them.
 import ahpo.distributions as distributions
 import ahpo.exceptions as exceptions
+import ahpo.integration as integration
 import ahpo.logging as logging
 import ahpo.pruners as pruners
 import ahpo.samplers as samplers
@@ -47,6 +48,7 @@ __all__ = (
     "exceptions",
     "get_all_study_names",
     "get_all_study_summaries",
+    "integration",
     "load_study",
     "logging",
     "pruners",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from ahpo.storages.exchange import Link
 from ahpo.storages.patience import Patience
-
-if TYPE_CHECKING:
-    from ahpo.storages.replica import ReplicaStore
+from ahpo.storages.protocol import StudyStore
 
 __all__ = ("Home",)
 
@@ -26,10 +24,10 @@ class Home(Protocol):
         """Return another link to a study."""
         ...
 
-    def reopened(self, study_name: str) -> ReplicaStore:
+    def reopened(self, study_name: str) -> StudyStore:
         """Open a study, blocking this thread."""
         ...
 
-    def forget(self, store: ReplicaStore) -> None:
+    def forget(self, store: Any) -> None:
         """Take notice that the study of a store has been deleted."""
         ...

@@ -121,6 +121,8 @@ class Known:
 
     def refuse(self, what: Fact, error: Exception) -> None:
         """Take notice that a fact for which nobody waits could not be written."""
+        if isinstance(error, UpdateFinishedTrialError):
+            return  # who runs the trial learns of that otherwise
         self.refused.setdefault(getattr(what, "number", -1), error)
         if isinstance(what, ParamSet):
             # What others have made of it is what counts from now on.

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from ahpo.distributions import BaseDistribution
-from ahpo.exceptions import UpdateFinishedTrialError
 from ahpo.history.facts import (
     FAIL_REASON,
     Fact,
@@ -34,10 +33,12 @@ from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
     Link,
+    Op,
     Reap,
     Request,
     Response,
     Start,
+    Write,
 )
 from ahpo.storages.forking import guard
 from ahpo.storages.home import Home
@@ -445,10 +446,9 @@ class ReplicaStore(StudyStore):
     ) -> list[Result]:
         known, link = self._known, self._link
         assert link is not None  # it has just carried this out
-        answers = iter(zip(request.ops, response.answers, strict=True))
-        answered = [
-            (item, *((None, None) if item.what is None else next(answers))) for item in items
-        ]
+        done = zip(request.ops, response.answers, strict=True)
+        nothing: tuple[Op | None, Any] = (None, None)
+        answered = [(item, *(nothing if item.what is None else next(done))) for item in items]
         ended = {
             item.what.number
             for item, _, answer in answered
@@ -458,16 +458,14 @@ class ReplicaStore(StudyStore):
         results: list[Result] = []
         for item, op, answer in answered:
             error = answer if isinstance(answer, Exception) else None
-            if op is None:
-                pass
-            elif error is None:
+            if op is not None and error is None:
                 known.accept(op, answer, link)
-            elif item.pending is None and not isinstance(error, UpdateFinishedTrialError):
-                known.refuse(item.what, error)
+            elif isinstance(op, Write) and error is not None and item.pending is None:
+                known.refuse(op.fact, error)
             if isinstance(item.what, TrialFinished):
                 known.refused.pop(item.what.number, None)  # whoever waits has been told
             if item.pending is not None:
-                if isinstance(op, Start) and not error and not item.pending.wanted:
+                if isinstance(op, Start) and isinstance(answer, int) and not item.pending.wanted:
                     self._abandoned.append(answer)
                 results.append((item.pending, None if error else answer, error))
         known.record_again(_recorded(self._items), changed)

@@ -28,7 +28,7 @@ from ahpo.samplers.gp.posterior import Posterior
 from ahpo.samplers.gp.space import CodeSpace, Floats
 from ahpo.samplers.gp.trials import Known
 
-__all__ = ("acquisition_of", "scheduled")
+__all__ = ("Models", "acquisition_of", "scheduled")
 
 _ALWAYS = 16  # up to so many trials
 _EVERY = 0.08  # of the trials are new before the next fit
