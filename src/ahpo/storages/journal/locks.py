@@ -11,11 +11,11 @@ import contextlib
 import os
 import random
 import time
-import uuid
 import warnings
 from abc import ABC, abstractmethod
 
 from ahpo.logging import get_logger
+from ahpo.storages.unique import unique_name
 
 __all__ = (
     "BaseJournalFileLock",
@@ -131,7 +131,7 @@ class FileLock(BaseJournalFileLock):
         :raises RuntimeError: if there is none
         """
         # Renamed first: two who remove it at once must not remove two of them.
-        aside = f"{self._path}{uuid.uuid4()}{_RELEASED_SUFFIX}"
+        aside = f"{self._path}{unique_name()}{_RELEASED_SUFFIX}"
         try:
             os.rename(self._path, aside)
         except OSError as error:

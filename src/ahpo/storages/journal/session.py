@@ -8,7 +8,6 @@ anew. The same goes for an attempt that broke off: the lines of it that are ther
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ from ahpo.storages.exchange import Create, Op, Reap, Request, Start, Write, is_s
 from ahpo.storages.journal.base import Transaction
 from ahpo.storages.journal.records import Writer
 from ahpo.storages.journal.replay import Line, Outcome, Refusal, Replay
+from ahpo.storages.unique import unique_name
 from ahpo.trials.checks import check_keeps_kind
 
 __all__ = ("MANY", "Session", "deleted")
@@ -75,7 +75,7 @@ class Session(Transaction):
         self.shown: set[int] = set()  # trials of which a write was refused
         self.answers: list[Any] = [_PENDING] * len(request.ops)
         self._study_name = study_name
-        self._writer = Writer(str(uuid.uuid4()) + "-0")
+        self._writer = Writer(unique_name())
         self._progress: dict[int, list[int]] = {}
         self._expected: deque[_Expected] = deque()
         self._told_leases = not (request.beat or request.release)
