@@ -114,14 +114,14 @@ OURS = (objective.__code__, callback.__code__)
 @functools.cache
 def n_lines() -> int:
     """Return how many lines two trials run; the first run in a process has more to do."""
-    interrupted()
-    return interrupted()[1].count
+    # What other tests have left may be collected meanwhile, with lines of its own.
+    return min(interrupted()[1].count for _ in range(4))
 
 
 def test_there_are_lines_to_interrupt() -> None:
     """The trace sees the engine at work, all of it."""
     assert n_lines() > 300
-    assert interrupted()[1].count == pytest.approx(n_lines(), abs=5)
+    assert interrupted()[1].count == pytest.approx(n_lines(), abs=30)
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -154,16 +154,17 @@ def test_ctrl_c_twice(later: int) -> None:
 
 def test_handler_of_the_user_is_called() -> None:
     """A SIGINT handler that was there before decides what Ctrl-C does, and gets it in due time."""
-    seen = []
+    seen: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
     try:
         for k in range(1, n_lines(), 10):
-            study, _, raised = interrupted(k)
+            study, lines, raised = interrupted(k)
             assert raised is None
             assert len(study.trials) == 2
+            assert seen == [signal.SIGINT] * (k <= lines.count)
+            seen.clear()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert seen == [signal.SIGINT] * len(range(1, n_lines(), 10))
 
 
 def test_ignored_ctrl_c_stays_ignored() -> None:

@@ -60,16 +60,18 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
         manager, client = start_new_kernel(startup_timeout=SECONDS)
 
     def run(code: str, interrupt: bool = False) -> Any:
-        printed: list[str] = []
+        printed: list[str] = []  # a line may come in pieces
 
         def show(message: Any) -> None:
             if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
                 if interrupt and not printed:
                     os.kill(kernel, signal.SIGINT)  # as `interrupt_kernel` does, in a loop
-                printed.extend(message["content"]["text"].splitlines())
+                printed.append(message["content"]["text"])
 
         reply = client.execute_interactive(code, output_hook=show, timeout=SECONDS)["content"]
-        return reply["ename"] if reply["status"] == "error" else json.loads(printed[-1])
+        if reply["status"] == "error":
+            return reply["ename"]
+        return json.loads("".join(printed).splitlines()[-1])
 
     try:
         kernel = run(PREPARE)
