@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -33,15 +33,18 @@ from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
     Link,
+    NotInPlace,
     Op,
     Reap,
     Request,
     Response,
     Start,
+    StorageUnavailable,
     Write,
 )
 from ahpo.storages.forking import guard
 from ahpo.storages.home import Home
+from ahpo.storages.in_place import HeldSignals, in_place, may_be_in_place
 from ahpo.storages.json_values import as_stored
 from ahpo.storages.known import Known
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
@@ -56,6 +59,9 @@ _logger = get_logger("ahpo.storages")
 
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
+
+# Seconds between looks at what another thread does that is about to end.
+_MOMENT = 0.001
 
 _IDLE, _LINGERING, _WOKEN, _BUSY = range(4)
 _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
@@ -96,6 +102,8 @@ class ReplicaStore(StudyStore):
         self._timed = False  # whether there will be a look at what lingers
         self._link: Link | None = link
         self._linked = asyncio.Lock()  # held while the link is in use, and while it is closed
+        self._hands = threading.Lock()  # held while the link is in use in another thread
+        self._tried = False  # whether what is queued may have been carried out before
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
         self._listening: Link | None = None
@@ -218,7 +226,8 @@ class ReplicaStore(StudyStore):
         pending: Pending[Any] = Pending()
         items = (*first, _Item(what, pending, read))
         try:
-            self._wake(items)
+            if not self._do_in_place(items):
+                self._wake(items)
             return await pending
         except GeneratorExit:
             raise
@@ -292,7 +301,12 @@ class ReplicaStore(StudyStore):
 
     async def _unlink(self) -> None:
         async with self._linked:
-            link, self._link = self._link, None
+            while not self._hands.acquire(blocking=False):  # noqa: ASYNC110  (a thread releases it)
+                await asyncio.sleep(_MOMENT)
+            try:
+                link, self._link = self._link, None
+            finally:
+                self._hands.release()
             if link is not None:
                 await link.aclose()
 
@@ -309,7 +323,7 @@ class ReplicaStore(StudyStore):
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._taken, self._state, self._timed = [], _IDLE, False
-        self._linked = asyncio.Lock()
+        self._linked, self._hands = asyncio.Lock(), threading.Lock()
         self._known.disown_all()
 
     def _linger(self) -> None:
@@ -357,20 +371,87 @@ class ReplicaStore(StudyStore):
                 failed = not await self._carry_out(items)
 
     async def _carry_out(self, items: list[_Item]) -> bool:
-        """Do one exchange and tell those who wait; return whether it came off."""
+        """Do one exchange on the storages' thread; return whether it came off."""
+        steps = self._steps(items)
+        request = next(steps)
+        try:
+            while True:
+                try:
+                    response = await self._exchange(request)
+                except BaseException as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            if self._known.own and not self._closing:
+                self._look_after()
+            return bool(end.value)
+
+    def _do_in_place(self, items: tuple[_Item, ...]) -> bool:
+        """Do one exchange in this thread if that is possible, and return whether it is."""
+        if not may_be_in_place(self._link) or self._beat or self._closing or self.deleted:
+            return False
+        thread = self._here()
+        with HeldSignals():
+            with self.lock:
+                link = self._link
+                if self._state >= _WOKEN or link is None or not self._hands.acquire(blocking=False):
+                    return False
+                self._taken, self._items = [*self._items, *items], []
+                self._state = _BUSY
+            try:
+                self._carry_out_in_place(link, self._taken)
+            finally:
+                self._hands.release()
+                with self.lock:
+                    self._taken = []
+                    self._state = _WOKEN if self._items else _IDLE
+                if self._items:
+                    thread.soon(self._begin)
+        return True
+
+    def _carry_out_in_place(self, link: Link, items: list[_Item]) -> None:
+        steps = self._steps(items)
+        request = next(steps)
+        try:
+            while True:
+                try:
+                    response = in_place(link, request)
+                except (NotInPlace, StorageUnavailable) as error:
+                    # The storages' thread can wait, and try again.
+                    self._tried = isinstance(error, StorageUnavailable)
+                    steps.close()
+                    with self.lock:
+                        self._items[:0] = items
+                    return
+                except BaseException as error:
+                    if isinstance(error, KeyError):
+                        self.storage.forget(self)
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration:
+            self._wait.was_noticed_by_nobody()
+            if self._known.own and (self._stop_keeper is None or link is not self._listening):
+                self._here().soon(self._look_after)
+
+    def _steps(self, items: list[_Item]) -> Generator[Request, Response, bool]:
+        """Give the requests of one exchange, and tell who waits; return whether it came off."""
         lost: list[int] = []
         results: list[Result] = []
         try:
             request = self._request(items)
-            response = await self._exchange(request)
+            response = yield request
             while response.more:
                 with self.lock:
                     changed = self._known.place(response, set(), lost)
                     self._known.record_again(_recorded((*items, *self._items)), changed)
                 request = request._replace(seen=self._known.seen())
-                response = await self._exchange(request)
+                response = yield request
             with self.lock:
                 results = self._apply(items, request, response, lost)
+        except GeneratorExit:
+            raise  # it is left to somebody else
         except BaseException as error:
             if all(item.pending is None for item in items):
                 self._wait.was_noticed_by_nobody()
@@ -380,8 +461,6 @@ class ReplicaStore(StudyStore):
             if not isinstance(error, Exception):
                 raise
             return False
-        if self._known.own and not self._closing:
-            self._look_after()
         try:
             if lost:
                 for watcher in tuple(self._watchers):
@@ -433,7 +512,8 @@ class ReplicaStore(StudyStore):
                 raise KeyError(f"The study {self.history.study_name!r} has been deleted.")
             if self._link is None:
                 self._link = await self.storage.relink(self.history.study_name)
-            return await self._link.exchange(request._replace(repeated=repeated))
+            tried, self._tried = self._tried, False
+            return await self._link.exchange(request._replace(repeated=repeated or tried))
 
         try:
             return await self._wait.patiently(exchange, self.storage.patience)
