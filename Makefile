@@ -19,9 +19,10 @@ quickstart:
 	$(RUN) examples/quickstart.py
 	$(RUN) examples/remote_service.py
 
+# As many processes as cores: threads of linear algebra in each of them would only wait for each other.
 test:
 	@$(INSTALLED) $(VENV)/.installed-test
-	$(RUN) -m pytest -n auto --dist worksteal --cov --cov-report=term --cov-report=json:.coverage.json $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist worksteal --cov --cov-report=term --cov-report=json:.coverage.json $(ARGS)
 	@$(RUN) tests/line_coverage.py .coverage.json 95
 
 check:
