@@ -20,6 +20,7 @@ __all__ = (
     "Backend",
     "Create",
     "Link",
+    "NotInPlace",
     "Op",
     "Reap",
     "Request",
@@ -39,6 +40,10 @@ class StorageUnavailable(Exception):
 
 class StorageUnreachable(StorageUnavailable):
     """Tell that nothing answers at the address of the storage, which may be a wrong one."""
+
+
+class NotInPlace(Exception):
+    """Tell that an exchange takes an event loop, or would take long, and that nothing happened."""
 
 
 class Write(NamedTuple):
@@ -164,10 +169,15 @@ class Link(ABC):
     study_id: int
     study_name: str
     directions: tuple[StudyDirection, ...]
+    # Whether plain code may carry out exchanges in its own thread.
+    in_place = False
 
     @abstractmethod
     async def exchange(self, request: Request) -> Response:
         """Carry out a request, as a whole or not at all.
+
+        Where ``in_place`` holds, it may be called where no event loop runs; then it suspends
+        nowhere, and raises `NotInPlace` if it had to.
 
         Of one that breaks off, trials may have started and nothing else have happened: the
         repeated request finds them.

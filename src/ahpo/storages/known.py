@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from ahpo.distributions import BaseDistribution
 from ahpo.exceptions import UpdateFinishedTrialError
@@ -19,13 +19,34 @@ from ahpo.history.history import History
 from ahpo.history.placing import place_all
 from ahpo.history.records import FinishedTrial
 from ahpo.states import TrialState
-from ahpo.storages.exchange import Create, Link, Op, Reap, Response, Seen, Start, Write
+from ahpo.storages.exchange import (
+    Create,
+    Link,
+    Op,
+    Reap,
+    Request,
+    Response,
+    Seen,
+    Start,
+    Write,
+)
+from ahpo.storages.items import Item, Result
 
-__all__ = ("Known",)
+__all__ = ("Applied", "Known")
 
 # As tuples, which unlike unions are made once.
 _OF_STUDY = (StudyUserAttrSet, StudySystemAttrSet)
 _PLACES = (Start, Create, Reap)
+
+
+class Applied(NamedTuple):
+    """Hold what those who wait are to be told, which of the trials that were started nobody wants,
+    and which trials were placed in the history, by number.
+    """
+
+    results: list[Result]
+    unwanted: list[int]
+    placed: set[int]
 
 
 class Known:
@@ -77,6 +98,44 @@ class Known:
         """Leave all of them to whoever else runs them."""
         self._running.update(self.own)
         self.own.clear()
+
+    def apply(
+        self,
+        items: Sequence[Item],
+        request: Request,
+        response: Response,
+        link: Link,
+        lost: list[int],
+    ) -> Applied:
+        """Take notice of what an exchange has done.
+
+        :param link: what has done it
+        :param lost: where the numbers go of own trials that somebody else has finished
+        """
+        done = zip(request.ops, response.answers, strict=True)
+        nothing: tuple[Op | None, Any] = (None, None)
+        answered = [(item, *(nothing if item.what is None else next(done))) for item in items]
+        ended = {
+            item.what.number
+            for item, _, answer in answered
+            if isinstance(item.what, TrialFinished) and answer is None
+        }
+        placed = self.place(response, ended, lost)
+        results: list[Result] = []
+        unwanted: list[int] = []
+        for item, op, answer in answered:
+            error = answer if isinstance(answer, Exception) else None
+            if op is not None and error is None:
+                self.accept(op, answer, link)
+            elif isinstance(op, Write) and error is not None and item.pending is None:
+                self.refuse(op.fact, error)
+            if isinstance(item.what, TrialFinished):
+                self.refused.pop(item.what.number, None)  # whoever waits has been told
+            if item.pending is not None:
+                if isinstance(op, Start) and isinstance(answer, int) and not item.pending.wanted:
+                    unwanted.append(answer)
+                results.append((item.pending, None if error else answer, error))
+        return Applied(results, unwanted, placed)
 
     def place(self, response: Response, ended: set[int], lost: list[int]) -> set[int]:
         """Bring the history up to date; return the numbers of the trials that were placed.

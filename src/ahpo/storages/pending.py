@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ("Pending", "enter_by_hand", "leave_by_hand", "never_block", "resolve")
+__all__ = ("Pending", "enter_by_hand", "in_plain_code", "leave_by_hand", "never_block", "resolve")
 
 T = TypeVar("T")
 
@@ -56,6 +56,11 @@ def enter_by_hand() -> tuple[int, Any]:
 def leave_by_hand(outer: tuple[int, Any]) -> None:
     """End what `enter_by_hand` began."""
     _driven.depth, _driven.loop = outer
+
+
+def in_plain_code() -> bool:
+    """Tell whether this is a coroutine that is driven by hand, with no event loop around it."""
+    return _driven.depth > 0 and _driven.may_block and _running_loop() is None
 
 
 def never_block() -> None:

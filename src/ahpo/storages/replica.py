@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from ahpo.distributions import BaseDistribution
 from ahpo.history.facts import (
@@ -33,15 +33,17 @@ from ahpo.states import TrialState
 from ahpo.storages.exchange import (
     Create,
     Link,
-    Op,
+    NotInPlace,
     Reap,
     Request,
     Response,
     Start,
-    Write,
+    StorageUnavailable,
 )
 from ahpo.storages.forking import guard
 from ahpo.storages.home import Home
+from ahpo.storages.in_place import HeldSignals, in_place, may_be_in_place
+from ahpo.storages.items import Item, Result, recorded
 from ahpo.storages.json_values import as_stored
 from ahpo.storages.known import Known
 from ahpo.storages.leases import LEASE_EXPIRED, Leases, keep
@@ -57,19 +59,12 @@ _logger = get_logger("ahpo.storages")
 # Seconds for which a fact that nobody waits for may stay behind, so that it has company.
 LINGER = 0.02
 
+# Seconds between looks at what another thread does that is about to end.
+_MOMENT = 0.001
+
 _IDLE, _LINGERING, _WOKEN, _BUSY = range(4)
 _ATTRIBUTES = (UserAttrSet, SystemAttrSet, StudyUserAttrSet, StudySystemAttrSet)
 _DURABLE = (Create, TrialFinished, StudyUserAttrSet, StudySystemAttrSet)
-
-Result: TypeAlias = tuple[Pending[Any], Any, BaseException | None]
-
-
-class _Item(NamedTuple):
-    """Something to be done in an exchange, and who waits for it."""
-
-    what: Fact | Start | Create | Reap | None
-    pending: Pending[Any] | None = None
-    read: bool = False
 
 
 class ReplicaStore(StudyStore):
@@ -90,12 +85,14 @@ class ReplicaStore(StudyStore):
         self.deleted = False
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self.lock = self.history.guard = threading.Lock()
-        self._items: list[_Item] = []
-        self._taken: list[_Item] = []  # what is being carried out
+        self._items: list[Item] = []
+        self._taken: list[Item] = []  # what is being carried out
         self._state = _IDLE
         self._timed = False  # whether there will be a look at what lingers
         self._link: Link | None = link
         self._linked = asyncio.Lock()  # held while the link is in use, and while it is closed
+        self._hands = threading.Lock()  # held while the link is in use in another thread
+        self._tried = False  # whether what is queued may have been carried out before
         self._thread: StorageThread | None = storage_thread()
         self._stop_keeper: Callable[[], object] | None = None
         self._listening: Link | None = None
@@ -116,7 +113,7 @@ class ReplicaStore(StudyStore):
             fact = fact._replace(value=as_stored(fact.key, fact.value))
         with self.lock:
             self.history.apply(fact)
-            untimed = self._queue(_Item(fact))
+            untimed = self._queue(Item(fact))
         if untimed:
             self._here().soon(self._linger)
 
@@ -125,11 +122,11 @@ class ReplicaStore(StudyStore):
     ) -> None:
         with self.lock:
             self.history.set_param(trial, name, value, distribution)
-            untimed = self._queue(_Item(ParamSet(trial.number, name, value, distribution)))
+            untimed = self._queue(Item(ParamSet(trial.number, name, value, distribution)))
         if untimed:
             self._here().soon(self._linger)
 
-    def _queue(self, item: _Item) -> bool:
+    def _queue(self, item: Item) -> bool:
         """Queue what nobody waits for; return whether a time is to be set for it."""
         self._items.append(item)
         if self._state != _IDLE:
@@ -167,7 +164,7 @@ class ReplicaStore(StudyStore):
     async def finish_and_start(self, fact: TrialFinished, at: int) -> Succession:
         await self._check_end(fact)
         end: Pending[None] = Pending()
-        number: int = await self._ask(Start(at, self.leases is not None), True, _Item(fact, end))
+        number: int = await self._ask(Start(at, self.leases is not None), True, Item(fact, end))
         return Succession(number, end.error)  # one exchange has brought both
 
     async def _check_end(self, fact: TrialFinished) -> None:
@@ -207,7 +204,7 @@ class ReplicaStore(StudyStore):
         self._watchers.add(watcher)
 
     async def _ask(
-        self, what: Fact | Start | Create | Reap | None, read: bool = False, *first: _Item
+        self, what: Fact | Start | Create | Reap | None, read: bool = False, *first: Item
     ) -> Any:
         """Have something done and return the answer.
 
@@ -216,9 +213,10 @@ class ReplicaStore(StudyStore):
         :param first: what is to be done before it, in the same exchange
         """
         pending: Pending[Any] = Pending()
-        items = (*first, _Item(what, pending, read))
+        items = (*first, Item(what, pending, read))
         try:
-            self._wake(items)
+            if not self._do_in_place(items):
+                self._wake(items)
             return await pending
         except GeneratorExit:
             raise
@@ -249,7 +247,7 @@ class ReplicaStore(StudyStore):
             self.abandon(number)
             raise
 
-    def _wake(self, items: tuple[_Item, ...]) -> None:
+    def _wake(self, items: tuple[Item, ...]) -> None:
         thread = self._here()
         with self.lock:
             self._items += items
@@ -259,7 +257,7 @@ class ReplicaStore(StudyStore):
         if wake:
             thread.soon(self._begin)
 
-    def _take_back(self, items: tuple[_Item, ...]) -> bool:
+    def _take_back(self, items: tuple[Item, ...]) -> bool:
         """Leave something undone, and return whether that is still possible."""
         with self.lock:
             under_way = any(taken is items[-1] for taken in self._taken)
@@ -292,7 +290,12 @@ class ReplicaStore(StudyStore):
 
     async def _unlink(self) -> None:
         async with self._linked:
-            link, self._link = self._link, None
+            while not self._hands.acquire(blocking=False):  # noqa: ASYNC110  (a thread releases it)
+                await asyncio.sleep(_MOMENT)
+            try:
+                link, self._link = self._link, None
+            finally:
+                self._hands.release()
             if link is not None:
                 await link.aclose()
 
@@ -309,7 +312,7 @@ class ReplicaStore(StudyStore):
         # The parent writes what was recorded, and runs what it has started.
         self._items.clear()
         self._taken, self._state, self._timed = [], _IDLE, False
-        self._linked = asyncio.Lock()
+        self._linked, self._hands = asyncio.Lock(), threading.Lock()
         self._known.disown_all()
 
     def _linger(self) -> None:
@@ -356,21 +359,92 @@ class ReplicaStore(StudyStore):
             async with self._linked:
                 failed = not await self._carry_out(items)
 
-    async def _carry_out(self, items: list[_Item]) -> bool:
-        """Do one exchange and tell those who wait; return whether it came off."""
+    async def _carry_out(self, items: list[Item]) -> bool:
+        """Do one exchange on the storages' thread; return whether it came off."""
+        steps = self._steps(items)
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = await self._exchange(request)
+                except BaseException as error:
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration as end:
+            if self._known.own and not self._closing:
+                self._look_after()
+            return bool(end.value)
+
+    def _do_in_place(self, items: tuple[Item, ...]) -> bool:
+        """Do one exchange in this thread if that is possible, and return whether it is."""
+        if not may_be_in_place(self._link) or self._beat or self._closing or self.deleted:
+            return False
+        thread = self._here()
+        with HeldSignals():
+            with self.lock:
+                link = self._link
+                if self._state >= _WOKEN or link is None or not self._hands.acquire(blocking=False):
+                    return False
+                self._taken, self._items = [*self._items, *items], []
+                self._state = _BUSY
+            try:
+                self._carry_out_in_place(link, self._taken)
+            finally:
+                self._hands.release()
+                with self.lock:
+                    self._taken = []
+                    self._state = _WOKEN if self._items else _IDLE
+                if self._items:
+                    thread.soon(self._begin)
+        return True
+
+    def _carry_out_in_place(self, link: Link, items: list[Item]) -> None:
+        steps = self._steps(items)
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = in_place(link, request)
+                except (NotInPlace, StorageUnavailable) as error:
+                    # The storages' thread can wait, and try again.
+                    self._tried = isinstance(error, StorageUnavailable)
+                    steps.close()
+                    with self.lock:
+                        self._items[:0] = items
+                    return
+                except BaseException as error:
+                    if isinstance(error, KeyError):
+                        self.storage.forget(self)
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(response)
+        except StopIteration:
+            self._wait.was_noticed_by_nobody()
+            if self._known.own and (self._stop_keeper is None or link is not self._listening):
+                self._here().soon(self._look_after)
+
+    def _steps(self, items: list[Item]) -> Generator[Request, Response, bool]:
+        """Give the requests of one exchange, and tell who waits; return whether it came off."""
         lost: list[int] = []
-        results: list[Result] = []
+        results: Sequence[Result] = ()
         try:
             request = self._request(items)
-            response = await self._exchange(request)
+            response = yield request
             while response.more:
                 with self.lock:
                     changed = self._known.place(response, set(), lost)
-                    self._known.record_again(_recorded((*items, *self._items)), changed)
+                    self._known.record_again(recorded((*items, *self._items)), changed)
                 request = request._replace(seen=self._known.seen())
-                response = await self._exchange(request)
+                response = yield request
             with self.lock:
-                results = self._apply(items, request, response, lost)
+                assert self._link is not None  # it has just carried this out
+                applied = self._known.apply(items, request, response, self._link, lost)
+                self._abandoned += applied.unwanted
+                self._known.record_again(recorded(self._items), applied.placed)
+                results = applied.results
+        except GeneratorExit:
+            raise  # it is left to somebody else
         except BaseException as error:
             if all(item.pending is None for item in items):
                 self._wait.was_noticed_by_nobody()
@@ -380,8 +454,6 @@ class ReplicaStore(StudyStore):
             if not isinstance(error, Exception):
                 raise
             return False
-        if self._known.own and not self._closing:
-            self._look_after()
         try:
             if lost:
                 for watcher in tuple(self._watchers):
@@ -408,10 +480,10 @@ class ReplicaStore(StudyStore):
     def _hear(self) -> None:
         """Read what others have written; nobody waits for it."""
         with self.lock:
-            self._items.append(_Item(None, read=True))
+            self._items.append(Item(None, read=True))
         self._begin()
 
-    def _request(self, items: list[_Item]) -> Request:
+    def _request(self, items: list[Item]) -> Request:
         known = self._known
         while self._abandoned:
             known.disown(self._abandoned.pop())
@@ -433,7 +505,8 @@ class ReplicaStore(StudyStore):
                 raise KeyError(f"The study {self.history.study_name!r} has been deleted.")
             if self._link is None:
                 self._link = await self.storage.relink(self.history.study_name)
-            return await self._link.exchange(request._replace(repeated=repeated))
+            tried, self._tried = self._tried, False
+            return await self._link.exchange(request._replace(repeated=repeated or tried))
 
         try:
             return await self._wait.patiently(exchange, self.storage.patience)
@@ -441,46 +514,8 @@ class ReplicaStore(StudyStore):
             self.storage.forget(self)
             raise
 
-    def _apply(
-        self, items: list[_Item], request: Request, response: Response, lost: list[int]
-    ) -> list[Result]:
-        known, link = self._known, self._link
-        assert link is not None  # it has just carried this out
-        done = zip(request.ops, response.answers, strict=True)
-        nothing: tuple[Op | None, Any] = (None, None)
-        answered = [(item, *(nothing if item.what is None else next(done))) for item in items]
-        ended = {
-            item.what.number
-            for item, _, answer in answered
-            if isinstance(item.what, TrialFinished) and answer is None
-        }
-        changed = known.place(response, ended, lost)
-        results: list[Result] = []
-        for item, op, answer in answered:
-            error = answer if isinstance(answer, Exception) else None
-            if op is not None and error is None:
-                known.accept(op, answer, link)
-            elif isinstance(op, Write) and error is not None and item.pending is None:
-                known.refuse(op.fact, error)
-            if isinstance(item.what, TrialFinished):
-                known.refused.pop(item.what.number, None)  # whoever waits has been told
-            if item.pending is not None:
-                if isinstance(op, Start) and isinstance(answer, int) and not item.pending.wanted:
-                    self._abandoned.append(answer)
-                results.append((item.pending, None if error else answer, error))
-        known.record_again(_recorded(self._items), changed)
-        return results
-
 
 def _hear(store: weakref.ref[ReplicaStore]) -> None:
     kept = store()
     if kept is not None:
         kept._hear()
-
-
-def _recorded(items: Iterable[_Item]) -> Iterator[Fact]:
-    """Give the facts that the history has already."""
-    for what, pending, _ in items:
-        if pending is None and what is not None:
-            assert not isinstance(what, Start | Create | Reap)  # somebody waits for those
-            yield what

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from ahpo.exceptions import StorageInternalError
+from ahpo.storages.exchange import NotInPlace
 from ahpo.storages.journal.replay import Line
+from ahpo.storages.pending import in_plain_code
 
 __all__ = (
     "AnyPlace",
@@ -88,7 +90,9 @@ async def acquire(guard: threading.Lock) -> None:
 
     It is hardly ever held: only while what was cancelled comes to its end.
     """
-    while not guard.acquire(blocking=False):  # noqa: ASYNC110  (a thread releases it)
+    while not guard.acquire(blocking=False):
+        if in_plain_code():
+            raise NotInPlace
         await asyncio.sleep(_PAUSE)
 
 
@@ -107,6 +111,8 @@ class ThreadPlace(Place):
             if self.carry_out_at_once(transaction):
                 transaction.guard.release()
                 return True
+            if in_plain_code():
+                raise NotInPlace
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(None, self._carry_out_and_release, transaction)
         except BaseException:
@@ -122,7 +128,10 @@ class ThreadPlace(Place):
             transaction.guard.release()
 
     def carry_out_at_once(self, transaction: Transaction) -> bool:
-        """Do it on the event loop if that takes no time to speak of; return whether it is done."""
+        """Do it in this thread if that is possible, and return whether it is done.
+
+        On the event loop, it must take no time to speak of.
+        """
         return False
 
     @abstractmethod

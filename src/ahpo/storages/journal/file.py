@@ -22,6 +22,7 @@ from ahpo.storages.journal.locks import (
     JournalFileSymlinkLock,
 )
 from ahpo.storages.journal.records import dumps
+from ahpo.storages.pending import in_plain_code
 
 __all__ = ("FilePlace", "JournalFileBackend", "JournalFileStorage")
 
@@ -126,7 +127,9 @@ class FilePlace(ThreadPlace):
         # and NFS may take any time, and the event loop is not only ours.
         lock, path = self._backend._lock, self._backend._path
         synced = transaction.durable and transaction.may_write
-        if synced or not self._swift or not isinstance(lock, FileLock):
+        if not isinstance(lock, FileLock):
+            return False
+        if not in_plain_code() and (synced or not self._swift):
             return False
         with self._timed(), _translated(path):
             if _size(path) - transaction.cursor > _LITTLE:
@@ -142,6 +145,8 @@ class FilePlace(ThreadPlace):
                     self._change(file, transaction)
             finally:
                 self._lock.release()
+            if synced:
+                self._sync(path)
         return True
 
     @contextmanager

@@ -8,8 +8,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
 from ahpo.history.records import FinishedTrial
-from ahpo.storages.exchange import Link, Request, Response
+from ahpo.storages.exchange import Link, NotInPlace, Request, Response, StorageUnavailable
 from ahpo.storages.journal.base import Place, Transaction, until_free
+from ahpo.storages.journal.file import FilePlace
 from ahpo.storages.journal.replay import Line, Replay
 from ahpo.storages.journal.session import Session, deleted
 
@@ -85,6 +86,11 @@ class JournalLink(Link):
         self._session: Session | None = None
         self._last_sent: dict[int, FinishedTrial] = {}
 
+    @property
+    def in_place(self) -> bool:  # type: ignore[override]
+        """Whether plain code may carry out exchanges in its own thread."""
+        return isinstance(self._place, FilePlace)
+
     async def exchange(self, request: Request) -> Response:
         await until_free(self._guard)  # an exchange that was cancelled may go on for a while
         if self._replay.broken:
@@ -126,7 +132,10 @@ class JournalLink(Link):
         """Read the journal from the beginning, for the contents of trials."""
         earlier, replay = self._replay, Replay(self.study_name)
         replay.now = self._clock()
-        await self._place.run(Reading(replay, self._guard))
+        try:
+            await self._place.run(Reading(replay, self._guard))
+        except NotInPlace as exc:  # but something has happened, perhaps
+            raise StorageUnavailable("The journal is to be read once more.") from exc
         if replay.study_id != self.study_id:
             raise deleted(self.study_name)
         replay.settle()

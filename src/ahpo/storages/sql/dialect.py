@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -195,6 +196,7 @@ class SQLiteDialect(Dialect):
         return None if moment is None else moment.isoformat(" ", "microseconds")
 
 
+@cache
 def _insert(table: Table, n: int) -> str:
     names = [name for name, _ in table.columns]
     row = f"({', '.join('?' * len(names))})"

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeVar
 import aiosqlite
 
 from ahpo.exceptions import StorageInternalError
-from ahpo.storages.exchange import Link, Request, Response, StorageUnavailable
+from ahpo.storages.exchange import Link, NotInPlace, Request, Response, StorageUnavailable
+from ahpo.storages.pending import in_plain_code
 from ahpo.storages.sql.base import SQLBackend, on_study_refused
 from ahpo.storages.sql.dialect import SQLiteDialect
 from ahpo.storages.sql.exchange import (
@@ -240,6 +241,8 @@ class SQLiteBackend(SQLBackend):
     async def transact(
         self, plan: Callable[[], Plan[T]], *, durable: bool = True, writes: bool = True
     ) -> T:
+        if in_plain_code() and self._connection is None:
+            raise NotInPlace
         connection = await self._connected()
         done: list[T] = []
         failed: list[BaseException] = []
@@ -257,11 +260,14 @@ class SQLiteBackend(SQLBackend):
             except BaseException as exc:
                 failed.append(exc)
 
-        # One function for the whole transaction: an await for each of its statements would take 40
-        # times as long, and leave the transaction open where it is cancelled. aiosqlite has no
-        # public name for it. Its thread keeps what it was given last, and what came of it: so not
-        # an error, which holds on to whatever its traceback goes through.
-        await connection._execute(job)  # type: ignore[no-untyped-call]
+        if in_plain_code():
+            job()
+        else:
+            # One function for the whole transaction: an await for each of its statements would take
+            # 40 times as long, and leave the transaction open where it is cancelled. aiosqlite has
+            # no public name for it. Its thread keeps what it was given last, and what came of it:
+            # so not an error, which holds on to whatever its traceback goes through.
+            await connection._execute(job)  # type: ignore[no-untyped-call]
         try:
             if failed:
                 raise failed.pop()
@@ -281,6 +287,8 @@ class SQLiteBackend(SQLBackend):
 
 class _SQLiteLink(Link):
     """Exchange, and notice when nobody else has written."""
+
+    in_place = True
 
     def __init__(self, backend: SQLiteBackend, row: StudyRow) -> None:
         self.study_id, self.study_name, self.directions = row
