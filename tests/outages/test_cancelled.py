@@ -109,7 +109,7 @@ async def test_operation_that_is_cancelled_anywhere_holds_nothing(
         assert operation == "ask and tell" or running == []
         for number in running:
             await study.tell(number, 0.5)
-    assert cancelled > 0
+    assert cancelled > 0 or n == 1  # it was done before there was anything to wait for
     await storage.aclose()
     assert operation == "enqueue" or len(study.trials) > 0 or operation == "open"
     if url.startswith("sqlite"):
