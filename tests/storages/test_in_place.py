@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sqlite3
 import threading
@@ -28,6 +29,7 @@ from ahpo.storages import (
     replica,
 )
 from ahpo.storages.exchange import Request
+from ahpo.storages.journal import file as journal_file
 from ahpo.storages.journal import locks
 from ahpo.storages.journal.link import JournalLink
 from ahpo.storages.patience import Patience
@@ -169,3 +171,24 @@ def test_what_fails_for_a_reason_that_may_pass_is_repeated_there(
     assert watched.repeated == [False, True, True]  # here, there, and when it is free
     assert [thread == threading.get_ident() for thread in watched.threads] == [True, False, False]
     assert [trial.value for trial in study.trials] == [1.0]
+
+
+def test_the_disk_does_not_make_a_journal_slow_for_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is synced in place takes long, and what is read and written all the same does not."""
+    ticks = [0.0]
+    monkeypatch.setattr(journal_file, "time", SimpleNamespace(perf_counter=lambda: ticks[0]))
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        ticks[0] += 1.0
+        fsync(descriptor)
+
+    study = _study(JournalStorage(JournalFileBackend(str(tmp_path / "study.log"))))
+    monkeypatch.setattr(os, "fsync", slow)
+    trial = study.ask()
+    study.tell(trial, 1.0)
+    assert ticks[0] >= 1.0
+    store: Any = study._session.store
+    assert store._link._place._swift

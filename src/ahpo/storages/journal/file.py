@@ -131,22 +131,29 @@ class FilePlace(ThreadPlace):
             return False
         if not in_plain_code() and (synced or not self._swift):
             return False
-        with self._timed(), _translated(path):
-            if _size(path) - transaction.cursor > _LITTLE:
-                return False
-            if not transaction.may_write:
-                return self._look(transaction)
-            if not self._lock.acquire(blocking=False):
-                return False
-            try:
-                if not lock.take():
+        with _translated(path):
+            with self._timed():
+                if not self._at_once(transaction, lock):
                     return False
-                with self._backend._releasing(), _opened(path, os.O_RDWR) as file:
-                    self._change(file, transaction)
-            finally:
-                self._lock.release()
             if synced:
                 self._sync(path)
+        return True
+
+    def _at_once(self, transaction: Transaction, lock: FileLock) -> bool:
+        path = self._backend._path
+        if _size(path) - transaction.cursor > _LITTLE:
+            return False
+        if not transaction.may_write:
+            return self._look(transaction)
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if not lock.take():
+                return False
+            with self._backend._releasing(), _opened(path, os.O_RDWR) as file:
+                self._change(file, transaction)
+        finally:
+            self._lock.release()
         return True
 
     @contextmanager
